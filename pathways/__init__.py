@@ -1,0 +1,47 @@
+"""Pathways: task models that are learned once, frozen, and lend what they know to later ones.
+
+No Ray here: everything runs in one process, and `cluster/` carries it over many.
+"""
+
+from pathways.data.task import TaskData
+from pathways.errors import (
+    CorruptFileError,
+    DataError,
+    FamilyError,
+    PathwaysError,
+    SignatureError,
+    WeightsError,
+)
+from pathways.frozen import FrozenPathway, StoredPathway, load_source
+from pathways.ids import PathwayId, check_task_name
+from pathways.learning import LearnConfig, divide, learn
+from pathways.signature import Signature, audio_signature, image_signature
+from pathways.spec import PathwaySpec
+from pathways.training import Progress, TrainConfig
+from pathways.transfer import Link, Source
+
+__all__ = [
+    "CorruptFileError",
+    "DataError",
+    "FamilyError",
+    "FrozenPathway",
+    "LearnConfig",
+    "Link",
+    "PathwayId",
+    "PathwaySpec",
+    "PathwaysError",
+    "Progress",
+    "Signature",
+    "SignatureError",
+    "Source",
+    "StoredPathway",
+    "TaskData",
+    "TrainConfig",
+    "WeightsError",
+    "audio_signature",
+    "check_task_name",
+    "divide",
+    "image_signature",
+    "learn",
+    "load_source",
+]

@@ -1,0 +1,76 @@
+"""The paper's audio model (§4.2): 64 Mel bands → LSTM of 500 units, averaged over time → 128 → 64.
+
+torchaudio is imported here only, so that a slot of image pathways never loads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torchaudio.functional
+from torch import Tensor, nn
+
+from pathways.families.base import Body
+from pathways.signature import Signature
+
+_WINDOW_S = 0.064
+_HOP_S = 0.032
+_FLOOR = 1e-4  # power below which a band counts as silent
+_LOG_CENTRE, _LOG_SCALE = -4.0, 4.0  # brings log power of speech to about -1..2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmOptions:
+    bands: int = 64
+    """Bands of the Mel spectrum."""
+    units: int = 500
+    """Units of the LSTM."""
+    hidden: int = 128
+    """Units of the first layer above the LSTM."""
+    width: int = 64
+    """Units of the second layer, which the head reads."""
+
+
+class LstmBody(Body):
+    """Waveform → log-Mel spectrum → LSTM → mean over time → two ReLU layers."""
+
+    modality = "audio"
+    Options = LstmOptions
+
+    def __init__(self, signature: Signature, options: LstmOptions) -> None:
+        super().__init__(signature, options)
+        self.width = options.width
+        self._window = 2 * round(signature.rate_hz * _WINDOW_S / 2)
+        self._hop = max(1, round(signature.rate_hz * _HOP_S))
+        bank = torchaudio.functional.melscale_fbanks(
+            n_freqs=self._window // 2 + 1,
+            f_min=0.0,
+            f_max=signature.rate_hz / 2,
+            n_mels=options.bands,
+            sample_rate=signature.rate_hz,
+        )
+        # Fixed by the options, so not part of the weight file.
+        self._bank: Tensor
+        self._hann: Tensor
+        self.register_buffer("_bank", bank, persistent=False)
+        self.register_buffer("_hann", torch.hann_window(self._window), persistent=False)
+        self.lstm = nn.LSTM(options.bands, options.units, batch_first=True)
+        self.layers = nn.Sequential(
+            nn.Linear(options.units, options.hidden),
+            nn.ReLU(),
+            nn.Linear(options.hidden, options.width),
+            nn.ReLU(),
+        )
+
+    def prepare(self, x: Tensor) -> Tensor:
+        spectrum = torch.stft(
+            x, self._window, self._hop, window=self._hann, return_complex=True
+        )  # [n, frequencies, frames]
+        power = spectrum.abs().square().transpose(1, 2) @ self._bank
+        return (power.clamp_min(_FLOOR).log() - _LOG_CENTRE) / _LOG_SCALE
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        states, _ = self.lstm(prepared)  # [n, frames, units]
+        hidden: Tensor = self.layers(states.mean(dim=1))
+        return hidden

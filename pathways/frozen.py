@@ -1,0 +1,186 @@
+"""A frozen pathway, ready to predict, to lend its weights and to prove that it is unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pathways.data.task import TaskData
+from pathways.errors import SignatureError, WeightsError
+from pathways.families import Body, make_body
+from pathways.model import PathwayModel, freeze, parameter_count
+from pathways.signature import Signature
+from pathways.spec import PathwaySpec
+from pathways.transfer import Source
+from pathways.weights import unpack
+
+_BODY = "body."
+_PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
+_PROBES = 4
+_BATCH = 256  # rows a pathway runs at a time; bounds memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPathway:
+    """A pathway as it is stored and sent: the spec and the bytes of its weight file."""
+
+    spec: PathwaySpec
+    weights: bytes
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and probes by name; raises WeightsError if the bytes are damaged."""
+        return unpack(self.weights, self.spec.weights_sha256, str(self.spec.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """What running a pathway's probe inputs again gave."""
+
+    identical: bool
+    """Bit for bit the stored answers."""
+    difference: float
+    """Largest absolute difference of a probability."""
+
+
+class FrozenPathway:
+    """The model of one pathway with its source's body beside it, if it has one."""
+
+    def __init__(
+        self,
+        spec: PathwaySpec,
+        model: PathwayModel,
+        source_body: Body | None,
+        probes: tuple[Tensor, Tensor],
+    ) -> None:
+        self.spec = spec
+        self._model = model
+        self._source_body = source_body
+        self._probes = probes
+        freeze(model)
+
+    @classmethod
+    def load(cls, stored: StoredPathway, source: StoredPathway | None = None) -> FrozenPathway:
+        """Build from stored bytes; `source` must be given if the spec names one.
+
+        Raises WeightsError if bytes are damaged or do not fit the spec.
+        """
+        spec = stored.spec
+        if (spec.source is None) != (source is None) or (source and source.spec.id != spec.source):
+            raise WeightsError(
+                f"{spec.id} needs source {spec.source}, got {source and source.spec.id}"
+            )
+        tensors = stored.tensors()
+        probes = _take_probes(tensors, spec)
+        model = PathwayModel(
+            make_body(spec.family, spec.signature, spec.options),
+            len(spec.labels),
+            spec.source_width,
+        )
+        _fill(model, tensors, spec)
+        return cls(spec, model, load_body(source) if source else None, probes)
+
+    def probabilities(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
+        if x.shape[1:] != self.spec.signature.shape:
+            raise SignatureError(
+                f"{self.spec.id} reads {self.spec.signature.key}, got inputs {list(x.shape[1:])}"
+            )
+        parts = [self._run(part) for part in torch.from_numpy(x).split(_BATCH)]
+        return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
+
+    def verify(self) -> ProbeResult:
+        """Run the stored probe inputs again and compare with the stored answers."""
+        inputs, wanted = self._probes
+        given = self._run(inputs)
+        return ProbeResult(
+            identical=bool(torch.equal(given, wanted)),
+            difference=float((given - wanted).abs().max()),
+        )
+
+    def active_parameters(self) -> int:
+        """Weights touched by one prediction, the source's body included."""
+        lent = parameter_count(self._source_body) if self._source_body else 0
+        return self.spec.parameters + lent
+
+    @torch.inference_mode()
+    def _run(self, x: Tensor) -> Tensor:
+        model, lent = self._model, None
+        if self._source_body is not None:
+            lent = self._source_body(self._source_body.prepare(x))
+        logits: Tensor = model(model.body.prepare(x), lent)
+        return logits.softmax(dim=1)
+
+    def _nothing(self) -> NDArray[np.float32]:
+        return np.zeros((0, len(self.spec.labels)), np.float32)
+
+
+def load_source(stored: StoredPathway) -> Source:
+    """What a stored pathway lends to a new task; its own source is not needed."""
+    tensors = stored.tensors()
+    body = _body_from(stored.spec, tensors)
+    head = nn.Linear(body.width, len(stored.spec.labels))
+    _fill(head, _below("head.", tensors), stored.spec)
+    freeze(head)
+    return Source(id=stored.spec.id, body=body, head=head)
+
+
+def load_body(stored: StoredPathway) -> Body:
+    """The frozen body of a stored pathway."""
+    return _body_from(stored.spec, stored.tensors())
+
+
+def probe_inputs(signature: Signature) -> Tensor:
+    """Made-up inputs [4, *shape] to verify a pathway with: noise, so no example is kept."""
+    rng = np.random.default_rng(0)
+    shape = (_PROBES, *signature.shape)
+    if signature.modality == "image":
+        return torch.from_numpy(rng.integers(0, 256, shape, np.uint8))
+    return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
+
+
+def weight_tensors(
+    model: PathwayModel, source_body: Body | None, signature: Signature
+) -> dict[str, Tensor]:
+    """What goes into the weight file: own weights, probe inputs and the answers to them."""
+    freeze(model)
+    x = probe_inputs(signature)
+    with torch.inference_mode():
+        lent = source_body(source_body.prepare(x)) if source_body else None
+        answers = model(model.body.prepare(x), lent).softmax(dim=1)
+    return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
+
+
+def accuracy(pathway: FrozenPathway, data: TaskData) -> float:
+    """Share of examples given their right class, 0..1."""
+    return float((pathway.probabilities(data.x).argmax(axis=1) == data.y).mean())
+
+
+def _body_from(spec: PathwaySpec, tensors: dict[str, Tensor]) -> Body:
+    body = make_body(spec.family, spec.signature, spec.options)
+    _fill(body, _below(_BODY, tensors), spec)
+    freeze(body)
+    return body
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _take_probes(tensors: dict[str, Tensor], spec: PathwaySpec) -> tuple[Tensor, Tensor]:
+    try:
+        return tensors.pop(_PROBE_INPUT), tensors.pop(_PROBE_OUTPUT)
+    except KeyError as error:
+        raise WeightsError(f"the weight file of {spec.id} has no {error.args[0]}") from error
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor], spec: PathwaySpec) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"the weight file of {spec.id} does not fit its spec: {error}"
+        ) from error

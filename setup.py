@@ -1,0 +1,62 @@
+"""Package list and dependencies; tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+# torch, torchvision and torchaudio only import together in matching builds:
+# torch 2.15 pairs with a torchaudio built for another CUDA release.
+RUNTIME = [
+    "ray[serve,train]>=2.60,<2.61",
+    "torch>=2.14,<2.15",
+    "torchvision>=0.29.2,<0.30",
+    "torchaudio>=2.11,<2.12",
+    "numpy>=2.0,<3",
+    "pyarrow>=20",
+    "scipy>=1.13",
+    "safetensors>=0.5",
+    "soundfile>=0.13",
+    "pillow>=11",
+    "Hershey-Fonts>=2.1,<3",
+    "pydantic>=2.9,<3",
+    "fastapi>=0.115",
+    "python-multipart>=0.0.12",
+    "httpx>=0.27",
+    "typer>=0.15",
+    "rich>=13.9",
+    "pyyaml>=6",
+    "psutil>=6",
+]
+
+DEV = [
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "ruff>=0.9",
+    "mypy>=1.14",
+    "types-PyYAML",
+    "types-psutil",
+    "scipy-stubs",
+    "jsonschema>=4",
+]
+
+setup(
+    name="sen-ray",
+    version="0.1.0",
+    description="SEN: a sparse and expandable network of task pathways, as distributed software on Ray",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[
+        "pathways",
+        "pathways.data",
+        "pathways.data.embedded",
+        "pathways.families",
+        "dispatcher",
+        "cluster",
+        "deploy",
+    ],
+    install_requires=RUNTIME,
+    extras_require={"dev": DEV},
+    entry_points={"console_scripts": ["sen = deploy.cli:main"]},
+)
