@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pathways.data.task import TaskData
 from pathways.errors import SignatureError, WeightsError
 from pathways.families import Body, make_body
-from pathways.model import PathwayModel, freeze, parameter_count
+from pathways.model import PathwayModel, freeze
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 from pathways.transfer import Source
@@ -101,10 +100,9 @@ class FrozenPathway:
             difference=float((given - wanted).abs().max()),
         )
 
-    def active_parameters(self) -> int:
-        """Weights touched by one prediction, the source's body included."""
-        lent = parameter_count(self._source_body) if self._source_body else 0
-        return self.spec.parameters + lent
+    def as_source(self) -> Source:
+        """What this pathway lends to a new task: its own body and head."""
+        return Source(id=self.spec.id, body=self._model.body, head=self._model.head)
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
@@ -152,11 +150,6 @@ def weight_tensors(
         lent = source_body(source_body.prepare(x)) if source_body else None
         answers = model(model.body.prepare(x), lent).softmax(dim=1)
     return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
-
-
-def accuracy(pathway: FrozenPathway, data: TaskData) -> float:
-    """Share of examples given their right class, 0..1."""
-    return float((pathway.probabilities(data.x).argmax(axis=1) == data.y).mean())
 
 
 def _body_from(spec: PathwaySpec, tensors: dict[str, Tensor]) -> Body:

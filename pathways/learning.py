@@ -169,6 +169,7 @@ def _store(
         source_width=source.body.width if source else 0,
         links=transfer.links if transfer else (),
         parameters=parameter_count(model),
+        active_parameters=parameter_count(model) + (parameter_count(source.body) if source else 0),
         weights_sha256=sha256(weights),
         training=training,
     )

@@ -46,6 +46,8 @@ class PathwaySpec:
     links: tuple[Link, ...]
     parameters: int
     """Own weights, without the source's."""
+    active_parameters: int
+    """Weights that one prediction touches: own ones and the source's body."""
     weights_sha256: str
     training: Training
 

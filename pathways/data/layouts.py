@@ -1,0 +1,33 @@
+"""Which layout lies at a path: a folder of class folders, an .npz file or a Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pathways.data.examples import Images, Sounds
+from pathways.data.folder import open_folder
+from pathways.data.npz import open_npz
+from pathways.data.parquet import open_parquet
+from pathways.errors import DataError
+
+_FILES = {".npz": open_npz, ".parquet": open_parquet, ".pq": open_parquet}
+
+SUPPORTED = "a folder with one sub-folder of images or sounds per class, .npz or .parquet"
+
+
+def open_layout(path: Path) -> Images | Sounds:
+    """The labelled examples at `path`, not decoded yet.
+
+    Raises DataError if nothing is there, the layout is unknown or its content is wrong.
+    """
+    if path.is_dir():
+        return open_folder(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give {SUPPORTED}")
+    opener = _FILES.get(path.suffix.lower())
+    if opener is None:
+        raise DataError(
+            f"{path}: files of type {path.suffix or '(no extension)'} are not supported; "
+            f"give {SUPPORTED}"
+        )
+    return opener(path)

@@ -1,0 +1,178 @@
+"""The .npz layout: arrays `x` and `y`, optional `labels`, and `rate_hz` for sounds."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathways.data.audio import check_rate
+from pathways.data.classes import Classes, from_integers, from_strings
+from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds
+from pathways.errors import CorruptFileError, DataError
+
+_KNOWN = ("x", "y", "labels", "rate_hz")
+
+
+def open_npz(path: Path) -> Images | Sounds:
+    """The examples of an .npz file; raises DataError naming the array at fault."""
+    arrays = _read(path)
+    missing = [key for key in ("x", "y") if key not in arrays]
+    if missing:
+        raise DataError(
+            f"{path} has no array {' and no array '.join(missing)}; it holds "
+            f"{', '.join(arrays) or 'none of ' + ', '.join(_KNOWN)}: save it with "
+            "numpy.savez(path, x=..., y=...)"
+        )
+    x = arrays["x"]
+    y, labels = _classes(arrays, path)
+    if x.ndim == 0 or len(x) == 0:
+        raise DataError(f"{path}: x holds no examples; its shape is {list(x.shape)}")
+    if len(x) != len(y):
+        raise DataError(f"{path}: x has {len(x)} examples but y has {len(y)}; they must match")
+    if "rate_hz" in arrays:
+        return _sounds(x, _rate(arrays["rate_hz"], path), y, labels, path)
+    return _images(x, y, labels, path)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """The known arrays of the file."""
+    if not zipfile.is_zipfile(path):  # numpy would take it for a bare array or a pickle
+        raise CorruptFileError(
+            f"{path} is no .npz archive, or only a part of one; save it again with numpy.savez"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            _check_size(archive, path)
+            return {key: _array(archive, key, path) for key in _KNOWN if key in archive.files}
+    except DataError:
+        raise
+    except (ValueError, EOFError, OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise CorruptFileError(
+            f"{path} cannot be read as .npz ({error}); save it again with numpy.savez"
+        ) from error
+
+
+def _check_size(archive: np.lib.npyio.NpzFile, path: Path) -> None:
+    assert archive.zip is not None
+    size = sum(info.file_size for info in archive.zip.infolist())
+    if size > MAX_TASK_BYTES:
+        raise DataError(
+            f"{path} unpacks to {size / 2**30:.1f} GiB, more than {MAX_TASK_BYTES / 2**30:.0f}; "
+            "split it into smaller tasks"
+        )
+
+
+def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = archive[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: {key} is an object array (pickle), which is never loaded; "
+            "save plain numbers or strings of one shape"
+        ) from error
+    return array
+
+
+def _classes(arrays: dict[str, NDArray[Any]], path: Path) -> Classes:
+    y, source = arrays["y"], f"{path}: y"
+    if y.ndim != 1:
+        raise DataError(
+            f"{source} must have one label per example [n], got the shape {list(y.shape)}; "
+            "flatten it, or take argmax(axis=1) of one-hot labels"
+        )
+    names = _class_names(arrays["labels"], path) if "labels" in arrays else None
+    if y.dtype.kind == "U":
+        return from_strings(y.tolist(), names, source)
+    if y.dtype.kind in "iu":
+        return from_integers(y.astype(np.int64), names, source)
+    raise DataError(f"{source} must hold integers or strings, got {y.dtype}; convert it")
+
+
+def _class_names(labels: NDArray[Any], path: Path) -> tuple[str, ...]:
+    if labels.ndim != 1 or labels.dtype.kind not in "Uiu":
+        raise DataError(
+            f"{path}: labels must hold the class names as strings [classes], got "
+            f"{labels.dtype} {list(labels.shape)}; convert it"
+        )
+    return tuple(map(str, labels.tolist()))
+
+
+def _rate(value: NDArray[Any], path: Path) -> int:
+    if value.size != 1 or value.dtype.kind not in "iuf" or value.item() != int(value.item()):
+        raise DataError(f"{path}: rate_hz must be one whole number, such as 8000; got {value}")
+    return check_rate(int(value.item()), f"{path}: x")
+
+
+def _finite_range(x: NDArray[Any], path: Path) -> tuple[float, float]:
+    """(least, greatest) value of x; raises DataError for NaN."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        row = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
+        raise DataError(f"{path}: x[{row}] holds NaN or infinite values; repair or remove it")
+    return float(x.min()), float(x.max())
+
+
+def _sounds(
+    x: NDArray[Any], rate_hz: int, y: NDArray[np.int64], labels: tuple[str, ...], path: Path
+) -> Sounds:
+    if x.ndim != 2 or x.dtype.kind != "f" or x.shape[1] == 0:
+        raise DataError(
+            f"{path}: with rate_hz, x must be mono float32 [n, samples], got {x.dtype} "
+            f"{list(x.shape)}; average the channels, divide 16-bit samples by 32768"
+        )
+    low, high = _finite_range(x, path)
+    if max(-low, high) > 1:
+        raise DataError(
+            f"{path}: x runs from {low:g} to {high:g}, sound must lie in -1..1; scale it"
+        )
+    waves = x.astype(np.float32)
+    return Sounds(y=y, labels=labels, name=_namer(path), read=lambda row: (waves[row], rate_hz))
+
+
+def _images(x: NDArray[Any], y: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> Images:
+    pixels = x[..., np.newaxis] if x.ndim == 3 else x
+    if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or 0 in pixels.shape:
+        raise DataError(
+            f"{path}: x has the shape {list(x.shape)}; images are [n, height, width] or "
+            "[n, height, width, 1 or 3]" + _shape_remedy(x)
+        )
+    converted, notes = _to_uint8(pixels, path)
+    return Images(
+        y=y, labels=labels, name=_namer(path), notes=notes, read=lambda row: converted[row]
+    )
+
+
+def _shape_remedy(x: NDArray[Any]) -> str:
+    if x.ndim == 2:
+        return "; sounds [n, samples] need an array rate_hz"
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        return "; move the channels last with x.transpose(0, 2, 3, 1)"
+    return "; reshape it"
+
+
+def _to_uint8(x: NDArray[Any], path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Images of any number type as uint8; raises DataError where the scale is unknown."""
+    if x.dtype == np.uint8:
+        return x, ()
+    if x.dtype.kind not in "iuf":
+        raise DataError(f"{path}: x must be uint8 images, got {x.dtype}; convert it")
+    low, high = _finite_range(x, path)
+    top = 1 if x.dtype.kind == "f" else 255
+    if low < 0 or high > top:
+        raise DataError(
+            f"{path}: x is {x.dtype} from {low:g} to {high:g}; images are uint8, integers in "
+            "0..255 or floats in 0..1: scale it"
+        )
+    note = f"converted x from {x.dtype} in 0..{top} to uint8"
+    return np.rint(x * (255 // top)).astype(np.uint8), (note,)
+
+
+def _namer(path: Path) -> Callable[[int], str]:
+    return lambda row: f"{path}: x[{row}]"

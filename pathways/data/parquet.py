@@ -1,0 +1,124 @@
+"""The Parquet layout: a column `image` or `audio` of encoded files and a column `label`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from pathways.data.classes import Classes, from_integers, from_strings
+from pathways.data.examples import Images, Sounds, encoded
+from pathways.errors import CorruptFileError, DataError
+from pathways.signature import Modality
+
+
+def open_parquet(path: Path) -> Images | Sounds:
+    """The examples of a Parquet file; raises DataError naming the column or row at fault."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            modality = _modality(schema.names, path)
+            _check_encoded(schema.field(modality).type, f"{path}: column {modality}")
+            table = file.read(columns=[modality, "label"])
+        if table.num_rows == 0:
+            raise DataError(f"{path} has no rows; write some examples")
+        y, labels = _classes(table.column("label"), _class_names(schema, path), path)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise CorruptFileError(
+            f"{path} cannot be read as Parquet ({reason}); write or copy it again"
+        ) from error
+
+    def name(row: int) -> str:
+        return f"{path}: row {row} of column {modality}"
+
+    files = _files(table.column(modality))
+    return encoded(
+        modality, lambda row: _body(files[row], name(row)), y=y, labels=labels, name=name
+    )
+
+
+def _modality(columns: Sequence[str], path: Path) -> Modality:
+    known: tuple[Modality, ...] = get_args(Modality)
+    found = [kind for kind in known if kind in columns]
+    present = ", ".join(columns) or "none"
+    if len(found) > 1:
+        raise DataError(f"{path} has both a column image and a column audio; keep one of them")
+    if not found or "label" not in columns:
+        missing = "label" if found else " or ".join(known)
+        raise DataError(
+            f"{path} has no column {missing}; its columns are {present}: rename or add it"
+        )
+    return found[0]
+
+
+def _check_encoded(kind: Any, source: str) -> None:
+    import pyarrow
+
+    types = pyarrow.types
+    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if not (types.is_binary(kind) or types.is_large_binary(kind)):
+        raise DataError(
+            f"{source} is {kind}; it must hold encoded files (PNG, WAV ...) as binary, or as "
+            "the struct {bytes, path} of Hugging Face"
+        )
+
+
+def _files(column: Any) -> Any:
+    """The binary column of encoded files, taken out of Hugging Face's struct."""
+    import pyarrow
+    import pyarrow.compute
+
+    if pyarrow.types.is_struct(column.type):
+        return pyarrow.compute.struct_field(column, "bytes")
+    return column
+
+
+def _body(cell: Any, name: str) -> bytes:
+    body: bytes | None = cell.as_py()
+    if body is None:
+        raise DataError(
+            f"{name} has no bytes; put the file's content there (paths are not followed) or "
+            "remove the row"
+        )
+    return body
+
+
+def _classes(column: Any, names: tuple[str, ...] | None, path: Path) -> Classes:
+    import pyarrow
+
+    types = pyarrow.types
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    source = f"{path}: column label"
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise DataError(f"{source} is empty in row {row}; label it or remove the row")
+    if types.is_integer(column.type):
+        return from_integers(np.asarray(column.to_numpy(), np.int64), names, source)
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        return from_strings(column.to_pylist(), None, source)
+    raise DataError(f"{source} must hold integers or strings, got {column.type}; convert it")
+
+
+def _class_names(schema: Any, path: Path) -> tuple[str, ...] | None:
+    """The names Hugging Face's metadata gives to integer labels, if there are any."""
+    text = (schema.metadata or {}).get(b"huggingface")
+    if text is None:
+        return None
+    try:
+        node = json.loads(text)
+    except ValueError as error:
+        raise CorruptFileError(
+            f"{path}: its Hugging Face metadata is no JSON ({error}); write it again"
+        ) from error
+    for key in ("info", "features", "label", "names"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return tuple(map(str, node)) if isinstance(node, list) else None
