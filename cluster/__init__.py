@@ -1,0 +1,23 @@
+"""The network on a Ray cluster: store, registry, slots, dispatcher, expansions and the client."""
+
+from cluster.client import AsyncClient, Client, Expansion, connect, connect_async
+from cluster.config import SenConfig, read_config
+from cluster.errors import SenError
+from cluster.messages import Answer, ExpansionStatus, NetworkView, Verification
+from cluster.store import Store
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "Expansion",
+    "ExpansionStatus",
+    "NetworkView",
+    "SenConfig",
+    "SenError",
+    "Store",
+    "Verification",
+    "connect",
+    "connect_async",
+    "read_config",
+]

@@ -1,0 +1,223 @@
+"""The client: learn, predict, tasks, network and verify, from Python.
+
+    import cluster
+    sen = cluster.connect()
+    sen.learn("digits", "digits.npz").wait()
+    sen.predict(["seven.png"])[0].label
+
+`Client` blocks, `AsyncClient` is awaited; both ask the same actors. Errors are those of
+`pathways`, `dispatcher` and `cluster.errors`, as if they had been raised here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray.exceptions import RayTaskError
+
+from cluster.config import SenConfig
+from cluster.errors import ExpansionFailed, NotRunning
+from cluster.following import start_dispatcher
+from cluster.inputs import Input, inputs_from_array, read_input
+from cluster.messages import Answer, ExpansionStatus, NetworkView, Stage, Verification
+from cluster.names import CONTROLLER, NAMESPACE
+from cluster.registry import PathwayEntry
+from pathways import LearnConfig, TaskData
+from pathways.data.load import load_task
+
+Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
+"""A batch as an array, or files and decoded inputs one by one."""
+
+_POLL_S = 0.2
+
+
+def connect(address: str | None = None) -> Client:
+    """A client of the network that runs at `address` (None: the one of this machine).
+
+    Raises NotRunning.
+    """
+    return Client(_find_controller(address))
+
+
+async def connect_async(address: str | None = None) -> AsyncClient:
+    """An awaited client; see `connect`."""
+    return AsyncClient(await asyncio.to_thread(_find_controller, address))
+
+
+def _find_controller(address: str | None) -> Any:
+    if not ray.is_initialized():
+        from cluster.lifecycle import join
+
+        join(address)
+    try:
+        return ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+    except ValueError as error:
+        raise NotRunning("no network runs in this Ray cluster; start one with `sen up`") from error
+
+
+class Expansion:
+    """A task on its way into the network."""
+
+    def __init__(self, controller: Any, request: str) -> None:
+        self._controller = controller
+        self.request = request
+        """Id of the expansion; it survives a restart of the cluster."""
+
+    def status(self) -> ExpansionStatus:
+        """Where it stands now."""
+        return _get(self._controller.expansion.remote(self.request))
+
+    def wait(
+        self,
+        report: Callable[[ExpansionStatus], None] = lambda status: None,
+        timeout_s: float | None = None,
+    ) -> ExpansionStatus:
+        """Block until the task is learned; raises ExpansionFailed, or TimeoutError."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (status := self.status()).ended:
+            report(status)
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"{status.task} is still {status.stage} after {timeout_s} s")
+            time.sleep(_POLL_S)
+        report(status)
+        return _checked(status)
+
+    async def wait_async(self) -> ExpansionStatus:
+        """Like `wait`, awaited."""
+        while not (status := await _await(self._controller.expansion.remote(self.request))).ended:
+            await asyncio.sleep(_POLL_S)
+        return _checked(status)
+
+
+def _checked(status: ExpansionStatus) -> ExpansionStatus:
+    if status.stage is Stage.FAILED:
+        raise ExpansionFailed(f"task {status.task!r} could not be learned: {status.error}")
+    return status
+
+
+class Client:
+    """Asks a running network and waits for its answers."""
+
+    def __init__(self, controller: Any) -> None:
+        self._controller = controller
+        self._dispatcher: Any = None
+
+    def learn(
+        self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
+    ) -> Expansion:
+        """Give the network a task to learn: its data, or a path to it (see `load_task`).
+
+        Returns when the request is durable. Raises TaskNameTaken, DataError, StoreError.
+        """
+        loaded = data if isinstance(data, TaskData) else load_task(data).data
+        submitted = self._controller.submit.remote(task, loaded, config or LearnConfig())
+        return Expansion(self._controller, _get(submitted))
+
+    def expansion(self, request: str) -> Expansion:
+        """An expansion begun earlier, by its id."""
+        return Expansion(self._controller, request)
+
+    def predict(self, given: Given, *, task: str | None = None, rate_hz: int = 0) -> list[Answer]:
+        """Answers to a batch: an array, or files. rate_hz: the array holds sounds of that rate.
+
+        Raises NoTaskFits, SignatureError, DataError, UnknownTask.
+        """
+        if self._dispatcher is None:
+            self._dispatcher = start_dispatcher(self.config().dispatch)
+        answers = self._dispatcher.answer.remote(as_inputs(given, rate_hz), task)
+        return list(_get(answers))
+
+    def tasks(self) -> list[PathwayEntry]:
+        """The pathways in service, in the order of learning."""
+        return self.network().registry.entries()
+
+    def network(self) -> NetworkView:
+        """The network now: tasks, links, where pathways are resident."""
+        return _get(self._controller.view.remote())
+
+    def config(self) -> SenConfig:
+        """The settings the network runs with."""
+        return _get(self._controller.config.remote())
+
+    def expansions(self) -> list[ExpansionStatus]:
+        """Expansions since the controller started, oldest first."""
+        return list(_get(self._controller.expansions.remote()))
+
+    def verify(self) -> list[Verification]:
+        """Prove for every task that it is what was learned."""
+        return list(_get(self._controller.verify.remote()))
+
+
+class AsyncClient:
+    """Like Client, awaited."""
+
+    def __init__(self, controller: Any) -> None:
+        self._controller = controller
+        self._dispatcher: Any = None
+
+    async def learn(
+        self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
+    ) -> Expansion:
+        """See Client.learn."""
+        if not isinstance(data, TaskData):
+            data = (await asyncio.to_thread(load_task, data)).data
+        submitted = self._controller.submit.remote(task, data, config or LearnConfig())
+        return Expansion(self._controller, await _await(submitted))
+
+    async def predict(
+        self, given: Given, *, task: str | None = None, rate_hz: int = 0
+    ) -> list[Answer]:
+        """See Client.predict."""
+        if self._dispatcher is None:
+            config = await _await(self._controller.config.remote())
+            self._dispatcher = start_dispatcher(config.dispatch)
+        inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
+        return list(await _await(self._dispatcher.answer.remote(inputs, task)))
+
+    async def tasks(self) -> list[PathwayEntry]:
+        """See Client.tasks."""
+        return (await self.network()).registry.entries()
+
+    async def network(self) -> NetworkView:
+        """See Client.network."""
+        return await _await(self._controller.view.remote())
+
+    async def verify(self) -> list[Verification]:
+        """See Client.verify."""
+        return list(await _await(self._controller.verify.remote()))
+
+
+def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:
+    """Inputs from an array or from files; raises DataError."""
+    if isinstance(given, np.ndarray):
+        return inputs_from_array(given, rate_hz)
+    return [g if isinstance(g, Input) else read_input(g) for g in given]
+
+
+def _get(reference: Any) -> Any:
+    """A result, or the error as it was raised in the other process."""
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise _original(error) from None
+
+
+async def _await(reference: Any) -> Any:
+    try:
+        return await reference
+    except RayTaskError as error:
+        raise _original(error) from None
+
+
+def _original(error: RayTaskError) -> BaseException:
+    """What was raised first: an error that crossed several processes is wrapped as often."""
+    cause: Any = error
+    while isinstance(cause, RayTaskError):
+        cause = cause.cause
+    return cause if isinstance(cause, BaseException) else error

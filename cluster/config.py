@@ -1,0 +1,139 @@
+"""Settings of a network. Each component owns its part; YAML is read once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from cluster.errors import ConfigError
+from dispatcher.select import SelectConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotConfig:
+    """The processes that pathways live in."""
+
+    cpus: float = 0.02
+    """Share of a CPU that Ray reserves for a slot; a slot computes on one thread."""
+    gpus: float = 0.0
+    """Share of a GPU that Ray reserves for a slot."""
+    pathways_per_slot: int = 1
+    """1: every resident pathway is an actor of its own. More: small pathways share one."""
+    max_slots: int = 16
+    """Slots at most; beyond that the least recently used pathway makes room."""
+
+    def __post_init__(self) -> None:
+        _at_least("slots.cpus", self.cpus, 0)
+        _at_least("slots.gpus", self.gpus, 0)
+        _at_least("slots.pathways_per_slot", self.pathways_per_slot, 1)
+        _at_least("slots.max_slots", self.max_slots, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpansionConfig:
+    """Learning new tasks."""
+
+    cpus: float = 1.0
+    """CPUs that Ray reserves for the training worker."""
+    gpus: float = 0.0
+    """GPUs that Ray reserves for the training worker."""
+    threads: int = 0
+    """Threads the training worker computes on; 0 for one per core of its machine."""
+    shortlist: int = 4
+    """Earlier tasks that a new one is compared with, however many there are."""
+    router_examples: int = 20_000
+    """Examples of a task that the router learns from, at most."""
+    linger_s: float = 15.0
+    """How long a training job waits for another task before it ends; starting one costs as much."""
+    attempts: int = 2
+    """Times a task is tried when its worker dies; a task that fails by itself is not retried."""
+
+    def __post_init__(self) -> None:
+        _at_least("expansion.cpus", self.cpus, 0)
+        _at_least("expansion.gpus", self.gpus, 0)
+        _at_least("expansion.threads", self.threads, 0)
+        _at_least("expansion.shortlist", self.shortlist, 1)
+        _at_least("expansion.router_examples", self.router_examples, 1)
+        _at_least("expansion.linger_s", self.linger_s, 0)
+        _at_least("expansion.attempts", self.attempts, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """HTTP."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8000
+    replicas: int = 1
+    """Ingress replicas; each holds the whole dispatcher."""
+    max_body_bytes: int = 64 * 1024 * 1024
+    """Largest request body; larger ones are refused with status 413."""
+
+    def __post_init__(self) -> None:
+        _at_least("serve.replicas", self.replicas, 1)
+        _at_least("serve.max_body_bytes", self.max_body_bytes, 1)
+        if not 0 < self.port < 65536:
+            raise ConfigError(f"serve.port must lie in 1..65535, got {self.port}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SenConfig:
+    """All settings of a network."""
+
+    store: str
+    """Directory, or URI of an object store, that holds the network."""
+    slots: SlotConfig = field(default_factory=SlotConfig)
+    expansion: ExpansionConfig = field(default_factory=ExpansionConfig)
+    dispatch: SelectConfig = field(default_factory=SelectConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
+
+
+def read_config(path: str | Path, **overrides: Any) -> SenConfig:
+    """Settings from a YAML file; `overrides` replace top-level values. Raises ConfigError."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read the settings in {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold settings by name, got a {type(values).__name__}")
+    return build_config({**values, **overrides})
+
+
+def build_config(values: Mapping[str, Any]) -> SenConfig:
+    """Settings from plain values; unknown names and wrong types raise ConfigError."""
+    built: SenConfig = _build(SenConfig, values, "")
+    return built
+
+
+def _build(kind: type[Any], values: Any, prefix: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{prefix or 'settings'} must hold settings by name, got {values!r}")
+    known, types = {f.name for f in fields(kind)}, get_type_hints(kind)
+    for name in values:
+        if name not in known:
+            raise ConfigError(
+                f"unknown setting {prefix}{name}; known are {', '.join(sorted(known))}"
+            )
+    given = {n: _value(types[n], v, f"{prefix}{n}") for n, v in values.items()}
+    if kind is SenConfig and "store" not in given:
+        raise ConfigError("the settings name no store; add `store: DIRECTORY`")
+    return kind(**given)
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    if is_dataclass(kind):
+        return _build(kind, value, f"{name}.")  # type: ignore[arg-type]
+    wanted = (int, float) if kind is float else kind
+    if isinstance(value, bool) or not isinstance(value, wanted):
+        raise ConfigError(f"setting {name} must be of type {kind.__name__}, got {value!r}")
+    return value
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise ConfigError(f"{name} must be at least {least}, got {value}")

@@ -1,0 +1,338 @@
+"""The controller: the one actor that changes the network.
+
+It owns the registry, the queue of expansions, the routers and the slot pool; everything it
+knows is in the store, so a new controller continues where one was lost. Arithmetic and disk
+work run off its event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from cluster.config import SenConfig
+from cluster.errors import SenError, StoreDamagedError, StoreError, TaskUnavailable
+from cluster.messages import ExpansionStatus, Learned, NetworkView, Verification, WaitingTask
+from cluster.names import (
+    CONTROLLER,
+    JOBS,
+    NAMESPACE,
+    parse_request_id,
+    parse_slot_actor_name,
+    request_id,
+    slot_actor_name,
+    weights_path,
+)
+from cluster.pool import SlotPool
+from cluster.queue import ExpansionQueue
+from cluster.registry import PathwayEntry, RegistryLog
+from cluster.requests import RequestLog
+from cluster.residency import Residency
+from cluster.routers import Routers
+from cluster.slot import start_slot
+from cluster.store import Store
+from cluster.training_job import TrainingJob, run_training_job
+from cluster.verification import verify_stored, with_residents
+from dispatcher import DispatcherError
+from pathways import LearnConfig, PathwayId, Progress, TaskData, check_task_name
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """The network's owner; wrapped into an actor by `start_controller`."""
+
+    def __init__(self, config: SenConfig) -> None:
+        self._config = config
+        self._store = Store.open(config.store, create=True)
+        self._log = RegistryLog(self._store)
+        self._requests = RequestLog(self._store)
+        self._registry = self._log.load()
+        self._queue = ExpansionQueue(config.expansion.attempts)
+        self._routers = Routers(self._store)
+        self._snapshots: dict[str, Any] = {}  # signature key → object reference
+        self._unavailable: dict[str, str] = {}
+        self._pool = SlotPool(
+            Residency(config.slots),
+            lambda slot: start_slot(slot, config.slots, config.store),
+            self._changed,
+        )
+        # From the clock: dispatchers compare epochs across restarts of the controller.
+        self._epoch = time.time_ns()
+        self._sequence = itertools.count(self._last_sequence() + 1)
+        self._change = asyncio.Event()
+        self._work = asyncio.Event()
+        self._publishing = asyncio.Lock()
+        self._submitting = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+
+    # --- starting -------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring back what the store holds: routers, running slots, waiting expansions."""
+        await self._adopt_slots()
+        keys = set()
+        for entry in self._registry.entries():
+            try:
+                keys.add(await asyncio.to_thread(self._routers.add, entry))
+            except (StoreDamagedError, DispatcherError) as error:
+                self._set_unavailable(entry.id.task, str(error))
+        for key in keys:
+            await self._solve(key)
+        await asyncio.to_thread(self._resume_requests)
+        self._spawn(self._wake_all(self._registry.entries()[: self._capacity()]))
+        self._spawn(self._run_jobs())
+        self._changed()
+
+    def _last_sequence(self) -> int:
+        """The highest number any expansion had, so that ids are never used twice."""
+        learned = [entry.request for entry in self._registry.pathways.values()]
+        parsed = [parse_request_id(request) for request in [*learned, *self._requests.ids()]]
+        return max((p[0] for p in parsed if p), default=0)
+
+    def _capacity(self) -> int:
+        return self._config.slots.max_slots * self._config.slots.pathways_per_slot
+
+    async def _adopt_slots(self) -> None:
+        names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
+        for slot in sorted(s for s in map(parse_slot_actor_name, names) if s is not None):
+            handle = ray.get_actor(slot_actor_name(slot), namespace=NAMESPACE)
+            await self._pool.adopt(slot, handle)
+
+    def _resume_requests(self) -> None:
+        """Queue what was acknowledged; drop what was learned or cut off while it came in."""
+        done = {entry.request for entry in self._registry.pathways.values()}
+        for request in self._requests.ids():
+            waiting = None if request in done else self._requests.waiting(request)
+            if waiting is None:
+                self._requests.remove(request)
+            else:
+                self._queue.add(waiting)
+        if len(self._queue):
+            self._work.set()
+
+    # --- the network as others see it ------------------------------------------------------
+
+    def view(self) -> NetworkView:
+        """The network now."""
+        return NetworkView(
+            epoch=self._epoch,
+            registry=self._registry,
+            placement=self._pool.placement(),
+            slots=self._pool.slots(),
+            routers=dict(self._snapshots),
+            unavailable=dict(self._unavailable),
+        )
+
+    async def watch(self, epoch: int, timeout_s: float = 30.0) -> NetworkView:
+        """The network as soon as it is newer than `epoch`, or unchanged after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._epoch <= epoch:
+                    await self._change.wait()
+        except TimeoutError:
+            logger.debug("no change after epoch %d within %.0f s", epoch, timeout_s)
+        return self.view()
+
+    def config(self) -> SenConfig:
+        """The settings this network runs with."""
+        return self._config
+
+    def used(self, counts: Mapping[PathwayId, int]) -> None:
+        """A dispatcher tells which pathways it ran."""
+        self._pool.use(counts)
+
+    async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
+        """Make a pathway resident and return its slot's handle.
+
+        missing: the caller did not find it where the view said. Raises TaskUnavailable.
+        """
+        if missing:
+            await self._pool.reconcile(pathway)
+        entry = self._registry.pathways[pathway]
+        try:
+            return await self._pool.wake(entry, self._registry.source_of(entry))
+        except TaskUnavailable as error:
+            self._set_unavailable(pathway.task, str(error))
+            raise
+
+    def _changed(self) -> None:
+        self._epoch += 1
+        self._change.set()
+        self._change = asyncio.Event()
+
+    def _set_unavailable(self, task: str, reason: str) -> None:
+        logger.error("task %s cannot be served: %s", task, reason)
+        self._unavailable[task] = reason
+        self._changed()
+
+    async def _wake_all(self, entries: list[PathwayEntry]) -> None:
+        waking = (self.wake(entry.id) for entry in entries)
+        for outcome in await asyncio.gather(*waking, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
+                raise outcome
+
+    # --- expansions -------------------------------------------------------------------------
+
+    async def submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
+        """Take a task to learn; durable when this returns its request id.
+
+        Raises TaskNameTaken, PathwaysError for an unusable name, StoreError.
+        """
+        check_task_name(task)
+        async with self._submitting:
+            self._queue.check_free(task, self._registry.current)
+            request = request_id(next(self._sequence), task)
+            await asyncio.to_thread(self._requests.add, request, config, data)
+            self._queue.add(WaitingTask(request=request, task=task, config=config))
+        self._work.set()
+        return request
+
+    def expansion(self, request: str) -> ExpansionStatus:
+        """Where an expansion stands."""
+        return self._queue.status(request)
+
+    def expansions(self) -> list[ExpansionStatus]:
+        """All expansions since the controller started."""
+        return self._queue.all()
+
+    async def take(self) -> WaitingTask | None:
+        """For the training worker: the next task; None when it should end."""
+        if not len(self._queue):
+            self._work.clear()
+            try:
+                async with asyncio.timeout(self._config.expansion.linger_s):
+                    await self._work.wait()
+            except TimeoutError:
+                return None
+        return self._queue.take()
+
+    def progress(self, request: str, progress: Progress) -> None:
+        """For the training worker: an epoch is done."""
+        self._queue.progress(request, progress)
+
+    async def fail(self, request: str, reason: str) -> None:
+        """For the training worker: the task cannot be learned."""
+        self._queue.failed(request, reason)
+        await self._forget(request)
+
+    async def publish(self, request: str, learned: Learned) -> int:
+        """For the training worker: commit a learned task; returns the network version.
+
+        The registry entry is the commit. What follows can be done again after a crash.
+        """
+        async with self._publishing:
+            entry = _entry(request, learned)
+            self._registry = await asyncio.to_thread(self._log.commit, self._registry, [entry])
+            await self._solve(await asyncio.to_thread(self._routers.add, entry))
+            self._queue.learned(request, self._registry.version)
+            self._changed()
+        self._spawn(self._wake_all([entry]))
+        await self._forget(request)
+        return self._registry.version
+
+    async def _forget(self, request: str) -> None:
+        """Remove an ended request's data; if that fails, the next start tries again."""
+        try:
+            await asyncio.to_thread(self._requests.remove, request)
+        except StoreError as error:
+            logger.warning("%s", error)
+
+    async def _solve(self, key: str) -> None:
+        snapshot = await asyncio.to_thread(self._routers.solve, key)
+        self._snapshots[key] = ray.put(snapshot.to_arrays())
+
+    async def _run_jobs(self) -> None:
+        """Start a training job whenever tasks wait and none runs."""
+        while True:
+            await self._work.wait()
+            name = f"expansion-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+            job = TrainingJob(
+                controller=ray.get_runtime_context().current_actor,
+                store_uri=self._config.store,
+                config=self._config.expansion,
+            )
+            await self._run_job(job, name)
+            # The worker cleared the event when it found the queue empty; a task it lost is back.
+            if self._queue.unfinished:
+                self._work.set()
+            else:
+                self._work.clear()
+
+    async def _run_job(self, job: TrainingJob, name: str) -> None:
+        try:
+            await run_training_job.remote(job, name, self._store.path_for_others(JOBS))
+        except RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            logger.error("training job %s ended: %s", name, reason)
+            if failed := self._queue.worker_lost(reason):
+                await self._forget(failed)
+        finally:
+            await asyncio.to_thread(self._store.delete_directory, JOBS)
+
+    # --- proof ------------------------------------------------------------------------------
+
+    async def verify(self) -> list[Verification]:
+        """Check every task in service: files against their hashes, answers to probe inputs."""
+        registry, resident = self._registry, self._pool.placement()
+        entries = registry.entries()
+        lenders = [registry.source_of(entry) for entry in entries]
+        stored = await verify_stored.remote(self._config.store, entries, lenders)
+        probed = [resident[e.id].verify.remote(e.id) for e in entries if e.id in resident]
+        asked = [e.id for e in entries if e.id in resident]
+        outcomes = await asyncio.gather(*probed, return_exceptions=True)
+        return with_residents(stored, dict(zip(asked, outcomes, strict=True)))
+
+    def _spawn(self, work: Any) -> None:
+        """Run in the background; asyncio only keeps weak references to tasks."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("background work of the controller failed", exc_info=error)
+
+
+class ControllerActor(Controller):
+    """The controller as an actor: it brings the store back whenever its process starts."""
+
+    async def __init__(self, config: SenConfig) -> None:  # type: ignore[misc]
+        super().__init__(config)
+        await self.start()
+
+
+def start_controller(config: SenConfig) -> Any:
+    """Start the network's controller; it outlives its caller and restarts after a crash."""
+    return (
+        ray.remote(ControllerActor)
+        .options(
+            name=CONTROLLER,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            num_cpus=0,
+            max_restarts=-1,
+        )
+        .remote(config)
+    )
+
+
+def _entry(request: str, learned: Learned) -> PathwayEntry:
+    spec = learned.pathway.spec
+    return PathwayEntry(
+        spec=spec,
+        weights_path=weights_path(spec.id, spec.weights_sha256),
+        statistics_path=learned.statistics_path,
+        statistics_sha256=learned.statistics_sha256,
+        request=request,
+        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

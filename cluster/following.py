@@ -1,0 +1,120 @@
+"""A dispatcher that follows its network: the shell that Serve's replicas and the client's
+dispatcher actor share. It hears of every change by long polling, and fetches router snapshots
+once per node through Ray's object store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import RayActorError
+
+from cluster.dispatch import NetworkDispatcher, SlotGone
+from cluster.inputs import Input
+from cluster.messages import Answer, NetworkView
+from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
+from cluster.slot import Inputs
+from dispatcher import SelectConfig, Snapshot
+from pathways import PathwayId
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = 0.5
+_USE_EVERY_S = 2.0
+
+
+class FollowingDispatcher:
+    """A NetworkDispatcher wired to the controller and to the slots' actors."""
+
+    def __init__(self, config: SelectConfig) -> None:
+        self._controller = ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+        self._dispatcher = NetworkDispatcher(config, run_in_slot, self._wake)
+        self._snapshots: dict[Any, Snapshot] = {}  # by object reference
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Adopt the network as it is, then follow it until the process ends."""
+        await self._adopt(await self._controller.view.remote())
+        self._tasks = [
+            asyncio.create_task(self._follow()),
+            asyncio.create_task(self._tell_use()),
+        ]
+
+    @property
+    def view(self) -> NetworkView:
+        """The network served now."""
+        return self._dispatcher.view
+
+    async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]:
+        """See NetworkDispatcher.answer."""
+        return await self._dispatcher.answer(inputs, task)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                view = await self._controller.watch.remote(self.view.epoch)
+                if view.epoch != self.view.epoch:
+                    await self._adopt(view)
+            except RayActorError as error:
+                # It restarts by itself; until then the network is served as it was.
+                logger.warning("the controller does not answer: %s", error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _adopt(self, view: NetworkView) -> None:
+        known = self._snapshots
+        self._snapshots = {
+            ref: known.get(ref) or Snapshot.from_arrays(await ref) for ref in view.routers.values()
+        }
+        self._dispatcher.adopt(
+            view, {key: self._snapshots[ref] for key, ref in view.routers.items()}
+        )
+
+    async def _tell_use(self) -> None:
+        """Say which pathways ran, now and then: residency needs to know, requests do not wait."""
+        while True:
+            await asyncio.sleep(_USE_EVERY_S)
+            if used := dict(self._dispatcher.used):
+                self._dispatcher.used.clear()
+                self._controller.used.remote(used)
+
+    async def _wake(self, pathway: PathwayId, *, missing: bool) -> Any:
+        return await self._controller.wake.remote(pathway, missing)
+
+
+async def run_in_slot(
+    handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]
+) -> list[NDArray[np.float32]]:
+    """One call to a slot's actor."""
+    try:
+        return list(await handle.run.remote(list(groups)))
+    except RayActorError as error:
+        raise SlotGone(str(error)) from error
+
+
+class DispatcherActor(FollowingDispatcher):
+    """The dispatcher of Python clients, as an actor."""
+
+    async def __init__(self, config: SelectConfig) -> None:  # type: ignore[misc]
+        super().__init__(config)
+        await self.start()
+
+
+def start_dispatcher(config: SelectConfig) -> Any:
+    """The clients' dispatcher actor, started if it does not run yet."""
+    return (
+        ray.remote(DispatcherActor)
+        .options(
+            name=DISPATCHER,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+        )
+        .remote(config)
+    )

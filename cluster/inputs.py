@@ -1,0 +1,106 @@
+"""Inputs as a user gives them, and how they become the typed arrays a pathway reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.slot import Inputs
+from pathways import DataError, Signature
+from pathways.data.audio import decode_audio, fit_audio
+from pathways.data.images import decode_image, fit_image
+
+_SOUND_SUFFIXES = (".wav", ".flac")
+_SOUND_MAGIC = (b"RIFF", b"fLaC")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input:
+    """One image or sound, decoded but not yet converted to any task's signature."""
+
+    array: Inputs
+    """Image uint8 [H, W, C], or sound float32 [samples]."""
+    rate_hz: int = 0
+    """Of a sound; 0 for an image."""
+
+    @property
+    def observed(self) -> Signature:
+        """The signature the input has as it is; raises SignatureError."""
+        modality = "audio" if self.rate_hz else "image"
+        return Signature(modality=modality, shape=self.array.shape, rate_hz=self.rate_hz)  # type: ignore[arg-type]
+
+
+def decode(body: bytes, name: str = "input") -> Input:
+    """An encoded image or WAV/FLAC file; raises CorruptFileError or DataError."""
+    if (body[:4] in _SOUND_MAGIC and body[8:12] != b"WEBP") or name.endswith(_SOUND_SUFFIXES):
+        wave, rate_hz = decode_audio(body, name=name)
+        return Input(array=wave, rate_hz=rate_hz)
+    return Input(array=decode_image(body, name=name))
+
+
+def read_input(path: str | Path) -> Input:
+    """An image or sound file; raises DataError if it cannot be read."""
+    try:
+        body = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    return decode(body, str(path))
+
+
+def inputs_from_array(array: NDArray[np.generic], rate_hz: int = 0) -> list[Input]:
+    """A batch as an array: images uint8 [n, H, W(, C)], or sounds float [n, samples].
+
+    Float images must lie in 0..1. A single input needs its leading axis of 1. Raises DataError.
+    """
+    if rate_hz:
+        return [Input(array=row, rate_hz=rate_hz) for row in _sounds(array)]
+    return [Input(array=row) for row in _images(array)]
+
+
+def _sounds(array: NDArray[np.generic]) -> Inputs:
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not array.size:
+        raise DataError(
+            f"sounds must be a float array [n, samples], got {array.dtype} {list(array.shape)}"
+        )
+    if not np.isfinite(array).all():
+        raise DataError("the sounds hold NaN or infinite values; remove or repair them")
+    return array.astype(np.float32)
+
+
+def _images(array: NDArray[np.generic]) -> Inputs:
+    if array.ndim not in (3, 4) or not array.size:
+        raise DataError(
+            f"images must be an array [n, height, width] or [n, height, width, channels], got "
+            f"{list(array.shape)}; for sounds give rate_hz"
+        )
+    with_channels = array if array.ndim == 4 else array[..., None]
+    if array.dtype == np.uint8:
+        return with_channels.astype(np.uint8, copy=False)
+    return _from_unit_range(with_channels)
+
+
+def _from_unit_range(array: NDArray[np.generic]) -> Inputs:
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise DataError("the images hold NaN or infinite values; remove or repair them")
+    if np.issubdtype(array.dtype, np.integer) and values.min() >= 0 and values.max() <= 255:
+        return values.astype(np.uint8)
+    if values.min() < 0 or values.max() > 1:
+        raise DataError(
+            f"images must be integers in 0..255 or floats in 0..1, got {array.dtype} values in "
+            f"{values.min():g}..{values.max():g}"
+        )
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def fit(given: Input, signature: Signature) -> tuple[Inputs, tuple[str, ...]]:
+    """The array a task of `signature` reads, and notes on what was converted.
+
+    Raises SignatureError where no conversion is obvious.
+    """
+    if given.rate_hz:
+        return fit_audio(given.array, given.rate_hz, signature)  # type: ignore[arg-type]
+    return fit_image(given.array, signature)  # type: ignore[arg-type]

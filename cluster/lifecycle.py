@@ -1,0 +1,207 @@
+"""Starting, joining and stopping: Ray on this machine, and the network on Ray.
+
+What `sen up` started is written down in a state file, so that later commands find it and
+`sen down` ends exactly those processes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from ray.exceptions import RayActorError
+
+from cluster.config import SenConfig
+from cluster.controller import start_controller
+from cluster.errors import NotRunning, SenError
+from cluster.names import CONTROLLER, NAMESPACE
+from cluster.store import Store
+
+_START_TIMEOUT_S = 90.0
+_STOP_GRACE_S = 3.0  # nothing is lost by ending them: all that counts is in the store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A network that was started on this machine."""
+
+    address: str
+    """Of the Ray cluster, host:port."""
+    store: str
+    url: str
+    """Where HTTP is served."""
+    head_pid: int | None
+    """Process of the Ray head if `sen up` started it; None if it joined a cluster."""
+    temp_dir: str | None
+    """Ray's files of that head."""
+
+
+def home() -> Path:
+    """Where state of this user's networks is kept: $SEN_HOME or ~/.sen."""
+    return Path(os.environ.get("SEN_HOME") or "~/.sen").expanduser()
+
+
+def load_running() -> Running | None:
+    """The network started on this machine, or None; forgets one whose head has ended."""
+    path = home() / "running.json"
+    if not path.exists():
+        return None
+    running = Running(**json.loads(path.read_text(encoding="utf-8")))
+    if running.head_pid is None or _is_head(running.head_pid, str(running.temp_dir)):
+        return running
+    shutil.rmtree(str(running.temp_dir), ignore_errors=True)
+    forget_running()
+    return None
+
+
+def save_running(running: Running) -> None:
+    """Write down what was started."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "running.json").write_text(json.dumps(asdict(running)), encoding="utf-8")
+
+
+def use_token_auth() -> None:
+    """Turn Ray's token authentication on, with a token made for this user unless one is set."""
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        return
+    # Ray reads the mode once, when it is imported; this is how it makes itself read it again.
+    ray._raylet.Config.initialize("")
+    if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    if Path("~/.ray/auth_token").expanduser().exists():
+        return
+    path = home() / "ray_token"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+            file.write(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
+def join(address: str | None = None) -> str:
+    """Connect this process to Ray: to `address`, else to what `sen up` started here.
+
+    Returns the address; raises NotRunning.
+    """
+    use_token_auth()
+    running = load_running()
+    target = address or os.environ.get("RAY_ADDRESS") or (running.address if running else None)
+    if target is None:
+        raise NotRunning("no network runs on this machine; start one with `sen up`")
+    try:
+        ray.init(
+            address=target,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError) as error:
+        raise NotRunning(f"no Ray cluster answers at {target}: {error}") from error
+    return target
+
+
+def start_head(cpus: int | None = None) -> tuple[str, int, str]:
+    """Start a Ray head on this machine; returns (address, process id, temporary directory).
+
+    The head lives until `stop_head`, not only as long as this process. Raises SenError.
+    """
+    use_token_auth()
+    # Ray puts sockets there, whose paths must stay short.
+    temp_dir = tempfile.mkdtemp(prefix="sen-")
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += ["--port=0", f"--temp-dir={temp_dir}", "--include-dashboard=false"]
+    command += ["--disable-usage-stats", "--node-ip-address=127.0.0.1"]
+    command += [f"--num-cpus={cpus}"] if cpus else []
+    log = Path(temp_dir) / "head.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        return _wait_for_head(process, Path(temp_dir), log), process.pid, temp_dir
+    except BaseException:
+        stop_head(process.pid, temp_dir)
+        raise
+
+
+def _wait_for_head(process: subprocess.Popen[bytes], temp_dir: Path, log: Path) -> str:
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+            raise SenError(f"Ray could not be started:\n{tail}")
+        if "Ray runtime started" in log.read_text(errors="replace"):
+            return (temp_dir / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        time.sleep(0.1)
+    raise SenError(f"Ray did not start within {_START_TIMEOUT_S:.0f} s; see {log}")
+
+
+def stop_head(pid: int, temp_dir: str | None) -> None:
+    """End a Ray head and every process below it, by their ids."""
+    try:
+        head = psutil.Process(pid)
+        family = [*head.children(recursive=True), head]
+        head.terminate()
+    except psutil.NoSuchProcess:
+        family = []
+    _, left = psutil.wait_procs(family, timeout=_STOP_GRACE_S)
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left, timeout=_STOP_GRACE_S)
+    if temp_dir:
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def start_network(config: SenConfig) -> Any:
+    """Start the network's controller in the joined cluster, from what its store holds.
+
+    Raises StoreError if the store cannot be used, SenError if a network runs already.
+    """
+    Store.open(config.store, create=True)
+    try:
+        ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+    except ValueError:
+        controller = start_controller(config)
+    else:
+        raise SenError("a network runs in this Ray cluster already; stop it with `sen down`")
+    try:
+        ray.get(controller.view.remote())
+    except RayActorError as error:
+        raise SenError(f"the network could not be started: {error}") from error
+    return controller
+
+
+def stop_network() -> None:
+    """Stop every actor of the network in the joined cluster; the store keeps everything."""
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["namespace"] == NAMESPACE and actor["name"].startswith("sen:"):
+            ray.kill(ray.get_actor(actor["name"], namespace=NAMESPACE), no_restart=True)
+
+
+def forget_running() -> None:
+    """Remove the state file."""
+    (home() / "running.json").unlink(missing_ok=True)
+
+
+def _is_head(pid: int, temp_dir: str) -> bool:
+    """Whether the process still is the head that was started, not a later one with its id."""
+    try:
+        return any(temp_dir in word for word in psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,124 @@
+"""What the parts of the cluster tell each other and the user: plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cluster.registry import Registry
+from pathways import LearnConfig, PathwayId, StoredPathway
+
+
+class Stage(StrEnum):
+    """Where an expansion stands."""
+
+    WAITING = "waiting"
+    LEARNING = "learning"
+    LEARNED = "learned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpansionStatus:
+    """What is known of one expansion."""
+
+    request: str
+    task: str
+    stage: Stage
+    epoch: int = 0
+    epochs: int = 0
+    """Planned; 0 until training starts."""
+    loss: float | None = None
+    accuracy: float | None = None
+    """On the training data of the last epoch, 0..1."""
+    network_version: int | None = None
+    """The version that has the task, once learned."""
+    error: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.stage in (Stage.LEARNED, Stage.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingTask:
+    """A task taken from the queue by a training worker."""
+
+    request: str
+    task: str
+    config: LearnConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a training worker hands over for publication; its files are in the store already."""
+
+    pathway: StoredPathway
+    statistics_path: str
+    statistics_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkView:
+    """What a dispatcher needs to serve one network version."""
+
+    epoch: int
+    """Grows with every change of the network or of where pathways are resident."""
+    registry: Registry
+    placement: Mapping[PathwayId, Any]
+    """Resident pathway → handle of its slot's actor."""
+    slots: Mapping[PathwayId, int] = field(default_factory=dict)
+    """Resident pathway → number of its slot."""
+    routers: Mapping[str, Any] = field(default_factory=dict)
+    """Signature key → object reference of the router's snapshot."""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Task → why it cannot be served."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """One pathway's part in an answer."""
+
+    pathway: PathwayId
+    weight: float
+    """p(task | x) among the activated pathways, 0..1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The network's answer to one input."""
+
+    probabilities: tuple[tuple[str, float], ...]
+    """Label and probability, most probable first; empty if unknown."""
+    activated: tuple[Activation, ...]
+    """At most two; empty if unknown."""
+    unknown: bool
+    network_version: int
+    notes: tuple[str, ...] = ()
+    """How the input was converted, for example "RGB to grey"."""
+
+    @property
+    def label(self) -> str | None:
+        """The most probable label, or None if the input fits no task."""
+        return self.probabilities[0][0] if self.probabilities else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether one task still is what was learned."""
+
+    task: str
+    pathway: PathwayId
+    stored_intact: bool
+    """Its weight file has the hash it was published with."""
+    identical: bool
+    """Its probe inputs give bit for bit the stored answers."""
+    difference: float | None
+    """Largest absolute difference of a probability; None if it could not be run."""
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.stored_intact and self.identical

@@ -1,0 +1,68 @@
+"""Names in the Ray cluster and paths in the store: rendered and parsed here only."""
+
+from __future__ import annotations
+
+import re
+
+from pathways import PathwayId
+
+NAMESPACE = "sen"
+CONTROLLER = "sen:controller"
+JOBS = "jobs"  # store directory of running Train jobs, removed when they end
+DISPATCHER = "sen:dispatcher"
+
+_REQUEST = re.compile(r"(\d{8})-([a-z0-9][a-z0-9._-]*)")
+_CHANGE = re.compile(r"(\d{12})(\.snapshot)?\.json")
+
+
+def slot_actor_name(slot: int) -> str:
+    """Name of a slot's actor, for example `sen:slot:3`."""
+    return f"sen:slot:{slot}"
+
+
+def parse_slot_actor_name(name: str) -> int | None:
+    """The slot's number, or None if `name` is another actor's."""
+    head, _, number = name.rpartition(":")
+    return int(number) if head == "sen:slot" and number.isdecimal() else None
+
+
+def request_id(sequence: int, task: str) -> str:
+    """Id of an expansion, sortable by arrival: `00000003-upper`."""
+    return f"{sequence:08d}-{task}"
+
+
+def parse_request_id(text: str) -> tuple[int, str] | None:
+    """(sequence, task) of a request id, or None if it is none."""
+    match = _REQUEST.fullmatch(text)
+    return (int(match[1]), match[2]) if match else None
+
+
+def change_path(version: int) -> str:
+    """Store path of the change that made network `version`."""
+    return f"registry/{version:012d}.json"
+
+
+def snapshot_path(version: int) -> str:
+    """Store path of the whole registry as of network `version`."""
+    return f"registry/{version:012d}.snapshot.json"
+
+
+def parse_registry_file(name: str) -> tuple[int, bool] | None:
+    """(version, is snapshot) of a file in `registry/`, or None for another file."""
+    match = _CHANGE.fullmatch(name)
+    return (int(match[1]), bool(match[2])) if match else None
+
+
+def weights_path(pathway: PathwayId, sha256: str) -> str:
+    """Store path of a weight file; the hash in it makes the path immutable."""
+    return f"pathways/{pathway.task}/{pathway.version}-{sha256[:16]}/weights.safetensors"
+
+
+def spec_path(pathway: PathwayId, sha256: str) -> str:
+    """Store path of the spec beside the weight file of that hash."""
+    return f"pathways/{pathway.task}/{pathway.version}-{sha256[:16]}/spec.json"
+
+
+def statistics_path(pathway: PathwayId, sha256: str) -> str:
+    """Store path of what the router learned from the task."""
+    return f"router/{pathway.task}/{pathway.version}-{sha256[:16]}.safetensors"

@@ -1,0 +1,110 @@
+"""The slot pool: owns the slots' actors and carries out what `Residency` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray.exceptions import RayActorError
+
+from cluster.errors import NotResident, SenError, TaskUnavailable
+from cluster.registry import PathwayEntry
+from cluster.residency import Placement, Residency
+from pathways import PathwayId, PathwaysError
+
+logger = logging.getLogger(__name__)
+
+
+class SlotPool:
+    """Wakes pathways into slots. Lives in one event loop."""
+
+    def __init__(
+        self,
+        residency: Residency,
+        start: Callable[[int], Any],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._residency = residency
+        self._start = start
+        self._on_change = on_change
+        self._actors: dict[int, Any] = {}
+        self._loading: dict[PathwayId, asyncio.Task[None]] = {}
+
+    def placement(self) -> dict[PathwayId, Any]:
+        """Pathways that are loaded and ready, with their slot's handle."""
+        ready = self._residency.resident.items()
+        return {p: self._actors[slot] for p, slot in ready if p not in self._loading}
+
+    def slots(self) -> dict[PathwayId, int]:
+        """Pathways that are loaded and ready, with their slot's number."""
+        ready = self._residency.resident.items()
+        return {p: slot for p, slot in ready if p not in self._loading}
+
+    def handles(self) -> Mapping[int, Any]:
+        """Every running slot's actor."""
+        return dict(self._actors)
+
+    def use(self, pathways: Mapping[PathwayId, int]) -> None:
+        """Note which pathways ran, so that they stay."""
+        for pathway in pathways:
+            self._residency.use(pathway)
+
+    async def adopt(self, slot: int, handle: Any) -> None:
+        """Take over a slot that an earlier controller started."""
+        self._actors[slot] = handle
+        self._residency.adopt(slot, await handle.resident.remote())
+        self._on_change()
+
+    async def wake(self, entry: PathwayEntry, source: PathwayEntry | None) -> Any:
+        """Make a pathway resident; returns its slot's handle.
+
+        Raises TaskUnavailable if its files are damaged.
+        """
+        if self._residency.slot_of(entry.id) is None:
+            placement = self._residency.place(entry.id)
+            if placement.start:
+                self._actors[placement.slot] = self._start(placement.slot)
+            self._loading[entry.id] = asyncio.create_task(self._carry_out(placement, entry, source))
+        if loading := self._loading.get(entry.id):
+            await asyncio.shield(loading)
+        slot = self._residency.slot_of(entry.id)
+        if slot is None:  # evicted again before this caller went on
+            raise NotResident(f"{entry.id} was evicted while it was being woken; try again")
+        return self._actors[slot]
+
+    async def reconcile(self, pathway: PathwayId) -> None:
+        """A dispatcher did not find `pathway` where it should be: look at its slot again."""
+        slot = self._residency.slot_of(pathway)
+        if slot is None or pathway in self._loading:
+            return
+        try:
+            held = set(await self._actors[slot].resident.remote())
+        except RayActorError as error:
+            logger.warning("slot %d is lost: %s", slot, error)
+            self._residency.lose_slot(slot)
+            self._actors.pop(slot)
+        else:
+            for missing in self._residency.slots[slot] - held - set(self._loading):
+                self._residency.drop(missing)
+        self._on_change()
+
+    async def _carry_out(
+        self, placement: Placement, entry: PathwayEntry, source: PathwayEntry | None
+    ) -> None:
+        actor = self._actors[placement.slot]
+        try:
+            if placement.evict is not None:
+                # Calls of one caller run in order, so the load below comes after this.
+                actor.unload.remote(placement.evict)
+            await actor.load.remote(entry, source)
+        except RayActorError as error:
+            self._residency.drop(entry.id)
+            raise NotResident(f"slot {placement.slot} ended while it loaded {entry.id}") from error
+        except (PathwaysError, SenError) as error:
+            self._residency.drop(entry.id)
+            raise TaskUnavailable(f"{entry.id} cannot be loaded: {error}") from error
+        finally:
+            self._loading.pop(entry.id)
+            self._on_change()

@@ -1,0 +1,84 @@
+"""A served network on this machine: up and down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import ray
+
+from cluster.config import SenConfig
+from cluster.errors import NotRunning, SenError
+from cluster.lifecycle import (
+    Running,
+    forget_running,
+    join,
+    load_running,
+    save_running,
+    start_head,
+    start_network,
+    stop_head,
+    stop_network,
+)
+from cluster.store import Store
+from deploy.serving import serve_network, stop_serving
+
+
+def start(config: SenConfig, *, address: str | None = None, cpus: int | None = None) -> Running:
+    """Start Ray here, or join the cluster at `address`, and bring the store's network back.
+
+    Raises SenError (StoreError for an unusable store, before anything is started).
+    """
+    if running := load_running():
+        raise SenError(
+            f"a network runs already (store {running.store}, {running.url or running.address}); "
+            "stop it with `sen down`"
+        )
+    Store.open(config.store, create=True)
+    address = address or os.environ.get("RAY_ADDRESS")
+    pid = temp_dir = None
+    if address is None:
+        address, pid, temp_dir = start_head(cpus)
+    running = Running(address=address, store=config.store, url="", head_pid=pid, temp_dir=temp_dir)
+    save_running(running)
+    try:
+        join(address)
+        start_network(config)
+    except BaseException:
+        stop(running)
+        raise
+    return running
+
+
+def serve(config: SenConfig, running: Running) -> Running:
+    """Serve a started network over HTTP."""
+    try:
+        served = replace(running, url=serve_network(config))
+    except BaseException:
+        stop(running)
+        raise
+    save_running(served)
+    return served
+
+
+def down() -> Running:
+    """Stop what `start` started here; the store keeps the network. Raises NotRunning."""
+    running = load_running()
+    if running is None:
+        raise NotRunning("no network runs on this machine; there is nothing to stop")
+    stop(running)
+    return running
+
+
+def stop(running: Running) -> None:
+    """End a network's processes: all of Ray if it was started for it, else its actors only."""
+    if running.head_pid is not None:
+        ray.shutdown()
+        stop_head(running.head_pid, running.temp_dir)
+    else:
+        if not ray.is_initialized():
+            join(running.address)
+        stop_serving()
+        stop_network()
+        ray.shutdown()
+    forget_running()

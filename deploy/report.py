@@ -1,0 +1,144 @@
+"""Tables and progress for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cluster.messages import ExpansionStatus, Stage, Verification
+from deploy.evaluation import Score
+from deploy.schemas import NetworkReply, TaskInfo
+
+
+def progress_bars(console: Console) -> Progress:
+    """Bars with a description, an elapsed time and a remark."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description:<22}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[remark]}"),
+        console=console,
+    )
+
+
+def learning_remark(status: ExpansionStatus) -> str:
+    """An expansion's state in a few words."""
+    if status.stage is Stage.LEARNING and status.epochs:
+        return (
+            f"epoch {status.epoch}/{status.epochs}, loss {status.loss:.3f}, "
+            f"accuracy {_percent(status.accuracy)} %"
+        )
+    if status.stage is Stage.LEARNED:
+        return f"learned, network version {status.network_version}"
+    if status.stage is Stage.FAILED:
+        return f"failed: {status.error}"
+    return "looking for links" if status.stage is Stage.LEARNING else "waiting for its turn"
+
+
+def score_table(scores: Sequence[Score]) -> Table:
+    """Accuracy of every task, told and dispatched."""
+    table = Table(title="Held-out inputs over HTTP, in %")
+    for name in ("task", "inputs", "task given", "dispatched", "right first", "right among two"):
+        table.add_column(name, justify="left" if name == "task" else "right")
+    for name in ("unknown", "pathways used", "weights active"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        table.add_row(
+            score.task,
+            str(score.examples),
+            _percent(score.told),
+            _percent(score.dispatched),
+            _percent(score.right_first),
+            _percent(score.right_among_two),
+            _percent(score.unknown),
+            f"{score.pathways:.2f}",
+            _percent(score.active_share),
+        )
+    return table
+
+
+def links_table(tasks: Iterable[TaskInfo]) -> Table:
+    """The transfer links of every task that has some."""
+    table = Table(title="Transfer links (source class → new class, mean probability)")
+    table.add_column("task")
+    table.add_column("from")
+    table.add_column("links")
+    for task in tasks:
+        links = "  ".join(
+            f"{link.source_label}→{link.target_label} {link.similarity:.2f}"
+            for link in sorted(task.links, key=lambda link: -link.similarity)
+        )
+        table.add_row(task.task, task.source or "–", links or "none")
+    return table
+
+
+def tasks_table(tasks: Sequence[TaskInfo]) -> Table:
+    """The tasks in service."""
+    table = Table()
+    for name in ("task", "version", "state", "signature", "family", "classes"):
+        table.add_column(name)
+    for name in ("weights", "active %", "held-out %", "source", "links"):
+        table.add_column(name, justify="right")
+    for task in tasks:
+        held_out = task.held_out_accuracy
+        table.add_row(
+            task.task,
+            str(task.version),
+            task.state if task.reason is None else f"{task.state}: {task.reason}",
+            task.signature,
+            task.family,
+            str(len(task.labels)),
+            f"{task.parameters:,}",
+            _percent(task.active_share),
+            "–" if held_out is None else _percent(held_out),
+            task.source or "–",
+            str(len(task.links)),
+        )
+    return table
+
+
+def network_lines(network: NetworkReply) -> Iterable[str]:
+    """The network at a glance."""
+    yield f"network version {network.network_version}: {network.tasks} tasks, {network.links} links"
+    share = network.mean_active_share
+    active = "" if share is None else f", one task uses {_percent(share)} % of them on average"
+    yield f"{network.parameters:,} weights{active}"
+    yield f"at most {network.max_active_pathways} pathways active for an input"
+    for slot in network.slots:
+        yield f"slot {slot.slot}: {', '.join(slot.pathways)}"
+    if network.dormant:
+        yield f"dormant: {', '.join(network.dormant)}"
+    for task, reason in network.unavailable.items():
+        yield f"unavailable: {task}: {reason}"
+
+
+def verification_table(results: Sequence[Verification]) -> Table:
+    """What `verify` found."""
+    table = Table()
+    for name in ("task", "pathway", "weight file", "answers", "remark"):
+        table.add_column(name)
+    for result in results:
+        table.add_row(
+            result.task,
+            str(result.pathway),
+            "intact" if result.stored_intact else "DAMAGED",
+            _answers(result),
+            result.error or "",
+        )
+    return table
+
+
+def _answers(result: Verification) -> str:
+    if result.identical:
+        return "bit-identical"
+    if result.difference is None:
+        return "not run"
+    return f"DIFFER by {result.difference:.2g}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"

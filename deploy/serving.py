@@ -1,0 +1,65 @@
+"""Ray Serve: ingress replicas, each with a dispatcher of its own that follows the network."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+
+from cluster.config import SenConfig
+from cluster.errors import SenError
+from cluster.following import FollowingDispatcher
+from deploy.app import build_app
+
+APP = "sen"
+_ONGOING = 64  # requests a replica works on at once; the rest wait in Serve's proxy
+
+
+def serve_network(config: SenConfig) -> str:
+    """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
+    _check_port_free(config.serve.host, config.serve.port)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    serve.start(http_options={"host": config.serve.host, "port": config.serve.port})
+    deployment = serve.deployment(
+        name="ingress",
+        num_replicas=config.serve.replicas,
+        max_ongoing_requests=_ONGOING,
+        ray_actor_options={"num_cpus": 0.1},
+    )(serve.ingress(lambda: _build(config))())
+    try:
+        serve.run(deployment.bind(), name=APP, route_prefix="/", logging_config=_quiet())
+    except RuntimeError as error:
+        raise SenError(f"the network could not be served: {error}") from error
+    return f"http://{config.serve.host}:{config.serve.port}"
+
+
+def stop_serving() -> None:
+    """End Serve in the joined cluster."""
+    serve.shutdown()
+
+
+def _build(config: SenConfig) -> FastAPI:
+    async def start() -> FollowingDispatcher:
+        dispatcher = FollowingDispatcher(config.dispatch)
+        await dispatcher.start()
+        return dispatcher
+
+    return build_app(config, start)
+
+
+def _quiet() -> dict[str, Any]:
+    return {"enable_access_log": False}
+
+
+def _check_port_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SenError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            ) from error
