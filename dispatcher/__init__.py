@@ -1,0 +1,35 @@
+"""The dispatcher: which one or two pathways answer an input, and how their answers merge."""
+
+from dispatcher.dispatcher import Decision, Dispatcher, rows_by_task
+from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterError
+from dispatcher.features import Features, make_features
+from dispatcher.gate import InputType, gate
+from dispatcher.merge import merge
+from dispatcher.router import Router, RouterConfig
+from dispatcher.select import SelectConfig, Selection, select
+from dispatcher.snapshot import Routes, Snapshot
+from dispatcher.statistics import StatisticsBuilder, TaskStatistics
+
+__all__ = [
+    "Decision",
+    "Dispatcher",
+    "DispatcherError",
+    "FeatureError",
+    "Features",
+    "InputType",
+    "NoTaskFits",
+    "Router",
+    "RouterConfig",
+    "RouterError",
+    "Routes",
+    "SelectConfig",
+    "Selection",
+    "Snapshot",
+    "StatisticsBuilder",
+    "TaskStatistics",
+    "gate",
+    "make_features",
+    "merge",
+    "rows_by_task",
+    "select",
+]

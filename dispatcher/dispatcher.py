@@ -1,0 +1,104 @@
+"""The dispatcher: for every input the one or two pathways that are to answer it.
+
+Immutable, one for each network version, so that replicas may share it and swap it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.errors import NoTaskFits, RouterError
+from dispatcher.features import Features
+from dispatcher.select import SelectConfig, select
+from dispatcher.snapshot import Snapshot
+
+_LEAST = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who answers one input."""
+
+    tasks: tuple[str, ...]
+    """One or two task ids, most probable first."""
+
+    weights: tuple[float, ...]
+    """p(task | x) among the chosen, summing to 1."""
+
+    novelty: float
+    """Distance to the best-fitting task over that task's limit; above 1 means unknown."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the input is unlike everything learned."""
+        return self.novelty > 1.0
+
+
+class Dispatcher:
+    """Features and a router snapshot for each signature."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, tuple[Features, Snapshot]],
+        config: SelectConfig | None = None,
+        away: Collection[str] = (),
+    ) -> None:
+        """`away`: tasks that cannot be served now, passed over as if they were not known."""
+        for key, (features, snapshot) in routes.items():
+            if features.dim != snapshot.dim:
+                raise RouterError(
+                    f"{key}: features of length {features.dim} but a snapshot over {snapshot.dim}"
+                )
+        self._routes = dict(routes)
+        self._config = config or SelectConfig()
+        self._away = frozenset(away)
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Keys of the signatures it can route, sorted."""
+        return tuple(sorted(self._routes))
+
+    def decide(self, key: str, x: NDArray[np.generic]) -> list[Decision]:
+        """Choose the pathways of each input of a batch [n, *shape] of signature `key`.
+
+        Raises NoTaskFits for an unknown signature and FeatureError for a wrong shape.
+        """
+        if key not in self._routes:
+            raise NoTaskFits(
+                f"no task of signature {key!r} is known; known are {', '.join(self.signatures)}"
+            )
+        features, snapshot = self._routes[key]
+        here = [i for i, task in enumerate(snapshot.tasks) if task not in self._away]
+        if not here:
+            raise NoTaskFits(f"every task of signature {key!r} is out of service")
+        routes = snapshot.route(features(x))
+        # The least float keeps a row whose probability lies on tasks that are away choosable.
+        chosen = select(routes.task_probabilities[:, here] + _LEAST, self._config)
+        rows = zip(
+            chosen.indices.tolist(),
+            chosen.weights.tolist(),
+            routes.novelty[:, here].min(axis=1).tolist(),
+            strict=True,
+        )
+        tasks = [snapshot.tasks[i] for i in here]
+        return [_decision(tasks, *row) for row in rows]
+
+
+def _decision(
+    tasks: Sequence[str], indices: list[int], weights: list[float], novelty: float
+) -> Decision:
+    active = [i for i in indices if i >= 0]
+    return Decision(tuple(tasks[i] for i in active), tuple(weights[: len(active)]), novelty)
+
+
+def rows_by_task(decisions: Sequence[Decision]) -> dict[str, list[int]]:
+    """For each active task the rows it is to answer: one call a pathway, not one a request."""
+    groups: dict[str, list[int]] = {}
+    for row, decision in enumerate(decisions):
+        for task in decision.tasks:
+            groups.setdefault(task, []).append(row)
+    return groups

@@ -1,0 +1,55 @@
+"""Fixed features: what the router sees of an input; never trained, so never forgotten.
+
+Which kind is made follows from the signature alone, so that every process and every later
+version of the network computes the same ones.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.audio_features import AudioFeatures
+from dispatcher.errors import FeatureError
+from dispatcher.image_features import ImageFeatures
+from dispatcher.novelty import VIEW_DIM
+
+DEFAULT_DIM = 2_000
+
+
+class Features(Protocol):
+    """Maps inputs [n, *shape] to float32 [n, dim].
+
+    The first VIEW_DIM features are what the novelty test looks at.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature vector."""
+
+    def __call__(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Features of a batch; a row's do not depend on the other rows (up to rounding)."""
+
+
+def make_features(
+    modality: str,
+    shape: tuple[int, ...],
+    rate_hz: int = 0,
+    *,
+    seed: int = 0,
+    dim: int = DEFAULT_DIM,
+) -> Features:
+    """The features for inputs of one signature.
+
+    Images are uint8 [n, height, width, channels], audio is float32 [n, samples] at `rate_hz`.
+    Raises FeatureError for another modality or an impossible shape.
+    """
+    if dim <= VIEW_DIM or not 0 <= seed < 2**31:
+        raise FeatureError(f"dim={dim} must be above {VIEW_DIM} and seed={seed} within 0..2³¹-1")
+    if modality == "image":
+        return ImageFeatures(shape, seed=seed, dim=dim)
+    if modality == "audio":
+        return AudioFeatures(shape, rate_hz, seed=seed, dim=dim)
+    raise FeatureError(f"no features for modality {modality!r}; known are image and audio")

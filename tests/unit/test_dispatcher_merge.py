@@ -1,0 +1,73 @@
+"""Choosing at most two pathways and putting their answers together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dispatcher import Decision, DispatcherError, SelectConfig, merge, rows_by_task, select
+
+ROWS = np.array([[0.7, 0.3, 0.0], [0.01, 0.0, 0.99], [0.2, 0.5, 0.3]], dtype=np.float32)
+
+
+def test_at_most_two_are_selected_best_first() -> None:
+    chosen = select(ROWS, SelectConfig(second_above=0.05))
+    assert chosen.indices.tolist() == [[0, 1], [2, -1], [1, 2]]
+    np.testing.assert_allclose(chosen.weights, [[0.7, 0.3], [1, 0], [0.625, 0.375]], rtol=1e-6)
+
+
+def test_one_is_selected_when_one_is_asked_for() -> None:
+    chosen = select(ROWS, SelectConfig(max_active=1))
+    assert chosen.indices.tolist() == [[0, -1], [2, -1], [1, -1]]
+    assert chosen.weights.tolist() == [[1, 0]] * 3
+
+
+def test_a_single_task_is_always_selected() -> None:
+    chosen = select(np.ones((2, 1)), SelectConfig())
+    assert chosen.indices.tolist() == [[0, -1]] * 2
+
+
+def test_equal_tasks_are_taken_in_order() -> None:
+    assert select(np.full((1, 4), 0.25), SelectConfig()).indices.tolist() == [[0, 1]]
+
+
+def test_no_rows_give_no_rows() -> None:
+    assert select(np.zeros((0, 3)), SelectConfig()).indices.shape == (0, 2)
+
+
+def test_probabilities_of_another_shape_are_refused() -> None:
+    with pytest.raises(DispatcherError, match="T >= 1"):
+        select(np.ones(3), SelectConfig())
+
+
+def test_merging_adds_shared_labels_and_sums_to_one() -> None:
+    merged = merge(
+        [
+            (0.6, ["leopard", "cat"], np.array([0.5, 0.5])),
+            (0.4, ["dog", "leopard"], np.array([0.25, 0.75])),
+        ]
+    )
+    assert [label for label, _ in merged] == ["leopard", "cat", "dog"]
+    np.testing.assert_allclose([p for _, p in merged], [0.6, 0.3, 0.1])
+    assert sum(p for _, p in merged) == pytest.approx(1.0)
+
+
+def test_equally_probable_labels_are_in_order() -> None:
+    merged = merge([(1.0, ["b", "a"], np.array([0.5, 0.5], dtype=np.float32))])
+    assert [label for label, _ in merged] == ["a", "b"]
+
+
+def test_labels_and_probabilities_must_match() -> None:
+    with pytest.raises(DispatcherError, match="2 labels"):
+        merge([(1.0, ["a", "b"], np.ones(3))])
+    with pytest.raises(DispatcherError, match="no pathway"):
+        merge([])
+
+
+def test_rows_are_grouped_by_pathway() -> None:
+    decisions = [
+        Decision(("a", "b"), (0.6, 0.4), 0.5),
+        Decision(("b",), (1.0,), 2.0),
+    ]
+    assert rows_by_task(decisions) == {"a": [0], "b": [0, 1]}
+    assert [decision.unknown for decision in decisions] == [False, True]
