@@ -175,12 +175,15 @@ class NetworkDispatcher:
         self, groups: Mapping[PathwayId, Inputs], missing: set[PathwayId]
     ) -> list[tuple[Any, list[tuple[PathwayId, Inputs]]]]:
         """Groups of inputs put together by the slot that is to run them; wakes what is dormant."""
-        dormant = [p for p in groups if p in missing or p not in self._placement]
+        handles = {p: h for p, h in self._placement.items() if p in groups and p not in missing}
+        dormant = [p for p in groups if p not in handles]
         woken = await asyncio.gather(*(self._wake(p, missing=p in missing) for p in dormant))
+        # A newer view may have replaced the placement meanwhile: these handles are as good.
+        handles.update(zip(dormant, woken, strict=True))
         self._placement.update(zip(dormant, woken, strict=True))
         by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
         for pathway, x in groups.items():
-            by_slot.setdefault(self._placement[pathway], []).append((pathway, x))
+            by_slot.setdefault(handles[pathway], []).append((pathway, x))
         return list(by_slot.items())
 
     async def _run_slot(

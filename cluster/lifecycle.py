@@ -128,6 +128,7 @@ def start_head(cpus: int | None = None) -> tuple[str, int, str]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
+            env=_head_environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -138,6 +139,12 @@ def start_head(cpus: int | None = None) -> tuple[str, int, str]:
     except BaseException:
         stop_head(process.pid, temp_dir)
         raise
+
+
+def _head_environment() -> dict[str, str]:
+    """A network has more processes than CPUs by design: slots mostly wait. Ray would warn of it."""
+    most = str(max(8, os.cpu_count() or 1))
+    return {"RAY_worker_maximum_startup_concurrency": most, **os.environ}
 
 
 def _wait_for_head(process: subprocess.Popen[bytes], temp_dir: Path, log: Path) -> str:

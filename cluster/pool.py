@@ -16,6 +16,8 @@ from pathways import PathwayId, PathwaysError
 
 logger = logging.getLogger(__name__)
 
+_TRIES = 3
+
 
 class SlotPool:
     """Wakes pathways into slots. Lives in one event loop."""
@@ -60,19 +62,32 @@ class SlotPool:
     async def wake(self, entry: PathwayEntry, source: PathwayEntry | None) -> Any:
         """Make a pathway resident; returns its slot's handle.
 
-        Raises TaskUnavailable if its files are damaged.
+        Raises TaskUnavailable if its files are damaged, NotResident if it was evicted, or its
+        slot ended, again and again while it was woken.
         """
-        if self._residency.slot_of(entry.id) is None:
-            placement = self._residency.place(entry.id)
+        for _ in range(_TRIES):
+            try:
+                await self._load(entry, source)
+            except NotResident as error:
+                logger.warning("%s", error)
+            slot = self._residency.slot_of(entry.id)
+            if slot is not None:
+                return self._actors[slot]
+        raise NotResident(f"{entry.id} could not be kept in a slot; are there too few slots?")
+
+    async def _load(self, entry: PathwayEntry, source: PathwayEntry | None) -> None:
+        while self._residency.slot_of(entry.id) is None:
+            # What is being loaded stays, or two wakes could evict each other for ever.
+            placement = self._residency.place(entry.id, keep=self._loading.keys())
+            if placement is None:
+                await asyncio.wait(self._loading.values(), return_when=asyncio.FIRST_COMPLETED)
+                continue
             if placement.start:
                 self._actors[placement.slot] = self._start(placement.slot)
-            self._loading[entry.id] = asyncio.create_task(self._carry_out(placement, entry, source))
+            carrying_out = self._carry_out(placement, entry, source)
+            self._loading[entry.id] = asyncio.create_task(carrying_out)
         if loading := self._loading.get(entry.id):
             await asyncio.shield(loading)
-        slot = self._residency.slot_of(entry.id)
-        if slot is None:  # evicted again before this caller went on
-            raise NotResident(f"{entry.id} was evicted while it was being woken; try again")
-        return self._actors[slot]
 
     async def reconcile(self, pathway: PathwayId) -> None:
         """A dispatcher did not find `pathway` where it should be: look at its slot again."""

@@ -7,7 +7,7 @@ slot while there may be more, or the place of the least recently used one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from cluster.config import SlotConfig
@@ -59,24 +59,36 @@ class Residency:
         if pathway in self._used:
             self._used.move_to_end(pathway)
 
-    def place(self, pathway: PathwayId) -> Placement:
-        """Decide where a dormant pathway goes, and write it down."""
+    def place(
+        self, pathway: PathwayId, keep: Collection[PathwayId] = frozenset()
+    ) -> Placement | None:
+        """Decide where a dormant pathway goes, and write it down.
+
+        None if every place is held by a pathway of `keep`: then one of them must settle first.
+        """
         assert pathway not in self._used, f"{pathway} is resident already"
-        slot, start, evict = self._choose()
+        place = self._free_place() or self._least_recently_used(keep)
+        if place is None:
+            return None
+        slot, evict = place
         if evict is not None:
             self.drop(evict)
+        start = slot not in self._slots
         self._slots.setdefault(slot, set()).add(pathway)
         self._used[pathway] = slot
         return Placement(slot=slot, start=start, evict=evict, load=pathway)
 
-    def _choose(self) -> tuple[int, bool, PathwayId | None]:
+    def _free_place(self) -> tuple[int, None] | None:
         for slot, held in sorted(self._slots.items()):
             if len(held) < self._config.pathways_per_slot:
-                return slot, False, None
+                return slot, None
         if len(self._slots) < self._config.max_slots:
-            return max(self._slots, default=-1) + 1, True, None
-        oldest, slot = next(iter(self._used.items()))
-        return slot, False, oldest
+            return max(self._slots, default=-1) + 1, None
+        return None
+
+    def _least_recently_used(self, keep: Collection[PathwayId]) -> tuple[int, PathwayId] | None:
+        free_to_go = ((slot, p) for p, slot in self._used.items() if p not in keep)
+        return next(free_to_go, None)
 
     def drop(self, pathway: PathwayId) -> None:
         """A pathway was unloaded, or could not be loaded."""

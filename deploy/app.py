@@ -13,7 +13,7 @@ from ray.exceptions import RayError
 from starlette.exceptions import HTTPException
 
 from cluster.config import SenConfig
-from cluster.errors import SenError, TaskUnavailable, UnknownTask, user_message
+from cluster.errors import NotResident, SenError, TaskUnavailable, UnknownTask, user_message
 from cluster.inputs import Input
 from cluster.messages import Answer, NetworkView
 from deploy.bodies import JSON, NPY, BodyTooLarge, UnknownBodyType, read_inputs
@@ -35,6 +35,7 @@ _STATUS: list[tuple[type[Exception], int, str]] = [
     (UnknownBodyType, 415, "Unknown content type"),
     (UnknownTask, 404, "Unknown task"),
     (TaskUnavailable, 503, "Task unavailable"),
+    (NotResident, 503, "Task unavailable"),
     (PathwaysError, 422, "Input cannot be used"),
     (DispatcherError, 422, "No task fits"),
     (SenError, 400, "Request cannot be served"),

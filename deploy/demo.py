@@ -18,14 +18,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cluster.client import Client, Expansion, connect
-from cluster.config import ExpansionConfig, SenConfig, ServeConfig
+from cluster.config import SenConfig, ServeConfig
 from cluster.errors import SenError, StoreFormatError
-from cluster.lifecycle import home
+from cluster.lifecycle import Running, home
+from cluster.messages import ExpansionStatus
 from cluster.store import Store
 from deploy import network
 from deploy.evaluation import HttpNetwork, Score, answers
 from deploy.report import learning_remark, links_table, progress_bars, score_table
-from deploy.schemas import tasks_reply
+from deploy.schemas import TaskInfo, tasks_reply
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.data.embedded import NAMES, embedded_task
 from pathways.data.real import download, real_task
@@ -35,6 +36,7 @@ _EPOCHS = {"image": 15, "audio": 12}
 _COMPARED = 200  # held-out inputs of each task whose answers are compared bit for bit
 
 Split = tuple[TaskData, TaskData]
+Answers = list[list[tuple[str, float]]]
 Result = TypeVar("Result")
 
 
@@ -54,41 +56,69 @@ class DemoConfig:
     """Leave the network serving."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the demo measured."""
+
+    url: str
+    scores: list[Score]
+    tasks: list[TaskInfo]
+    changed: list[str]
+    """Tasks that answer otherwise than when they were learned."""
+    verified: bool
+    """Every stored pathway has its hash and answers its probes as when frozen."""
+
+
 def run_demo(config: DemoConfig, console: Console) -> None:
     """Run the demo; raises SenError or PathwaysError, and cleans up in any case."""
     started = time.monotonic()
     if config.download:
         assert config.data_dir is not None, "the command line asks for a directory"
         download(config.data_dir, report=console.print)
-    sen = SenConfig(
-        store=str(_prepare_store(config.store)),
-        expansion=ExpansionConfig(linger_s=5),
-        serve=ServeConfig(port=config.port),
-    )
+    sen = SenConfig(store=str(_prepare_store(config.store)), serve=ServeConfig(port=config.port))
     with progress_bars(console) as bars:
         running = _step(bars, "start Ray", lambda: network.start(sen))
         kept = False
         try:
-            data, expansions = _submit(bars, config, connect())
-            running = _step(bars, "start HTTP", lambda: network.serve(sen, running), running.store)
-            http = HttpNetwork(running.url)
-            before = _follow(bars, data, expansions, http)
-            scores = _evaluate(bars, data, http)
-            identical = _still_identical(before, data, http)
-            verified = _step(bars, "verify", connect().verify)
-            view = connect().network()
-            http.close()
+            findings = _learn_and_ask(bars, config, sen, running)
             kept = config.keep
         finally:
             if not kept:
                 _step(bars, "stop", lambda: network.stop(running))
-    console.print(score_table(scores))
-    console.print(links_table(tasks_reply(view).tasks))
-    _print_proof(console, identical, all(result.ok for result in verified))
-    console.print(f"{len(scores)} tasks in {time.monotonic() - started:.0f} s")
-    _print_ways_on(console, config, running.url, sen.store)
-    if not all(identical.values()) or not all(result.ok for result in verified):
+    _print_findings(console, findings)
+    console.print(f"{len(findings.scores)} tasks in {time.monotonic() - started:.0f} s")
+    if config.keep:
+        console.print(f"Serving at {findings.url} (docs: /docs); stop it with `sen down`.")
+    else:
+        console.print(f"The network is kept; serve it with `sen up --store {sen.store}`.")
+    if findings.changed or not findings.verified:
         raise SenError("an earlier task changed while later ones were learned")
+
+
+def _learn_and_ask(
+    bars: Progress, config: DemoConfig, sen: SenConfig, running: Running
+) -> Findings:
+    client = connect()
+    data = _make_data(bars, config)
+    # Ray Train starts its worker for the first task while Serve starts its replicas.
+    first = _submit(client, config, NAMES[0], data)
+    url = _step(bars, "start HTTP", lambda: network.serve(sen, running)).url
+    with HttpNetwork(url) as http:
+        before = _learn_all(bars, client, config, first, data, http)
+        scores = _evaluate(bars, data, http)
+        changed = [
+            name
+            for name, earlier in before.items()
+            if answers(http.predict(_compared(data[name]), name)) != earlier
+        ]
+    verified = _step(bars, "verify", client.verify)
+    return Findings(
+        url=url,
+        scores=scores,
+        tasks=tasks_reply(client.network()).tasks,
+        changed=changed,
+        verified=all(result.ok for result in verified),
+    )
 
 
 def _prepare_store(store: Path | None) -> Path:
@@ -111,53 +141,55 @@ def _load(name: str, config: DemoConfig) -> Split:
     return embedded_task(name, train_per_class=train, test_per_class=train // 4, seed=config.seed)
 
 
-def _submit(
-    bars: Progress, config: DemoConfig, client: Client
-) -> tuple[dict[str, Split], dict[str, Expansion]]:
-    """Hand over each task as soon as its data is made; learning begins with the first."""
+def _make_data(bars: Progress, config: DemoConfig) -> dict[str, Split]:
     data: dict[str, Split] = {}
-    expansions: dict[str, Expansion] = {}
-    bar = bars.add_task("make data", total=len(NAMES), remark="")
+    kind = "read data" if config.data_dir else "make data"
+    bar = bars.add_task(kind, total=len(NAMES), remark="")
     for name in NAMES:
         bars.update(bar, remark=name)
         data[name] = _load(name, config)
-        train = data[name][0]
-        how = LearnConfig(
-            seed=config.seed, train=TrainConfig(epochs=_EPOCHS[train.signature.modality])
-        )
-        expansions[name] = client.learn(name, train, how)
         bars.advance(bar)
     examples = sum(len(train) for train, _ in data.values())
-    kind = "real" if config.data_dir else "embedded"
-    bars.update(bar, remark=f"{examples:,} training examples, {kind}")
-    return data, expansions
+    bars.update(bar, remark=f"{examples:,} training examples")
+    return data
 
 
-def _follow(
+def _submit(client: Client, config: DemoConfig, name: str, data: dict[str, Split]) -> Expansion:
+    train = data[name][0]
+    epochs = TrainConfig(epochs=_EPOCHS[train.signature.modality])
+    return client.learn(name, train, LearnConfig(seed=config.seed, train=epochs))
+
+
+def _learn_all(
     bars: Progress,
+    client: Client,
+    config: DemoConfig,
+    first: Expansion,
     data: dict[str, Split],
-    expansions: dict[str, Expansion],
     http: HttpNetwork,
-) -> dict[str, list[list[tuple[str, float]]]]:
-    """Show learning; as soon as a task is learned, write down how it answers."""
-    shown = {
-        name: bars.add_task(f"learn {name}", total=1, start=False, remark="") for name in expansions
-    }
-    before = {}
-    for name, expansion in expansions.items():
-        bars.start_task(shown[name])
-        expansion.wait(
-            lambda status, bar=shown[name]: bars.update(  # type: ignore[misc]
-                bar,
-                total=status.epochs or 1,
-                completed=status.epochs if status.ended else status.epoch,
-                remark=learning_remark(status),
-            )
-        )
-        bars.stop_task(shown[name])
+) -> dict[str, Answers]:
+    """Learn task after task; before the next one, write down how each answers."""
+    before: dict[str, Answers] = {}
+    for name in NAMES:
+        expansion = first if name == NAMES[0] else _submit(client, config, name, data)
+        _show_learning(bars, name, expansion)
         _wait_until_served(http, name)
         before[name] = answers(http.predict(_compared(data[name]), name))
     return before
+
+
+def _show_learning(bars: Progress, name: str, expansion: Expansion) -> None:
+    bar = bars.add_task(f"learn {name}", total=1, remark="")
+
+    def show(status: ExpansionStatus) -> None:
+        bars.update(
+            bar,
+            total=status.epochs or 1,
+            completed=(status.epochs or 1) if status.ended else status.epoch,
+            remark=learning_remark(status),
+        )
+
+    expansion.wait(show)
 
 
 def _wait_until_served(http: HttpNetwork, task: str, timeout_s: float = 30.0) -> None:
@@ -186,15 +218,6 @@ def _compared(split: Split) -> TaskData:
     return test.shots(shots, np.random.default_rng(0))
 
 
-def _still_identical(
-    before: dict[str, list[list[tuple[str, float]]]], data: dict[str, Split], http: HttpNetwork
-) -> dict[str, bool]:
-    return {
-        name: answers(http.predict(_compared(data[name]), name)) == earlier
-        for name, earlier in before.items()
-    }
-
-
 def _step(bars: Progress, name: str, work: Callable[[], Result], remark: str = "") -> Result:
     bar = bars.add_task(name, total=1, remark=remark)
     result = work()
@@ -202,25 +225,19 @@ def _step(bars: Progress, name: str, work: Callable[[], Result], remark: str = "
     return result
 
 
-def _print_proof(console: Console, identical: dict[str, bool], verified: bool) -> None:
-    changed = [name for name, same in identical.items() if not same]
-    if changed:
-        console.print(f"[red]Answers changed after later tasks: {', '.join(changed)}")
+def _print_findings(console: Console, findings: Findings) -> None:
+    console.print(score_table(findings.scores))
+    console.print(links_table(findings.tasks))
+    if findings.changed:
+        console.print(f"[red]Answers changed after later tasks: {', '.join(findings.changed)}")
     else:
         console.print(
-            f"[green]Every task answers bit-identically after all {len(identical)} were learned "
-            f"({_COMPARED} inputs each)."
+            f"[green]Every task answers bit-identically after all {len(findings.scores)} were "
+            f"learned ({_COMPARED} inputs each)."
         )
-    if verified:
+    if findings.verified:
         console.print(
             "[green]Every stored pathway is intact and answers its probes as when frozen."
         )
     else:
         console.print("[red]A stored pathway is damaged or answers differently; see `sen verify`.")
-
-
-def _print_ways_on(console: Console, config: DemoConfig, url: str, store: str) -> None:
-    if config.keep:
-        console.print(f"Serving at {url} (try {url}/docs); stop it with `sen down`.")
-    else:
-        console.print(f"The network is kept in {store}; serve it with `sen up --store {store}`.")

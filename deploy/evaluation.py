@@ -49,8 +49,10 @@ class HttpNetwork:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
 
-    def close(self) -> None:
-        """Close the connections."""
+    def __enter__(self) -> HttpNetwork:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
         self._client.close()
 
     def predict(self, data: TaskData, task: str | None = None) -> list[Prediction]:

@@ -41,10 +41,14 @@ def learning_remark(status: ExpansionStatus) -> str:
 
 def score_table(scores: Sequence[Score]) -> Table:
     """Accuracy of every task, told and dispatched."""
-    table = Table(title="Held-out inputs over HTTP, in %")
-    for name in ("task", "inputs", "task given", "dispatched", "right first", "right among two"):
-        table.add_column(name, justify="left" if name == "task" else "right")
-    for name in ("unknown", "pathways used", "weights active"):
+    table = Table(
+        title="Held-out inputs over HTTP",
+        caption="told, routed: right label in % with the task given, with the dispatcher deciding. "
+        "1st, in 2: the task's pathway is first, is among those activated. "
+        "paths: pathways activated. active: weights used.",
+    )
+    table.add_column("task")
+    for name in ("inputs", "told", "routed", "1st", "in 2", "unknown", "paths", "active"):
         table.add_column(name, justify="right")
     for score in scores:
         table.add_row(

@@ -1,0 +1,46 @@
+# `make demo` and `make test` do all the set-up they need; a second call is quick.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test unit integration e2e lint format clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+setup: $(STAMP)  ## Make the virtual environment and install
+
+$(STAMP): setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "SEN needs Python 3.11 or newer; name one with make PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## Learn five tasks, serve them, ask without naming the task
+	$(BIN)/sen demo
+
+test: $(STAMP) lint unit integration e2e  ## Everything CI runs
+
+lint: $(STAMP)  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(STAMP)  ## Seconds, without Ray
+	$(BIN)/pytest tests/unit
+
+integration: $(STAMP)  ## On one small cluster
+	$(BIN)/pytest tests/integration
+
+e2e: $(STAMP)  ## The README's commands as processes
+	$(BIN)/pytest tests/e2e
+
+format: $(STAMP)  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

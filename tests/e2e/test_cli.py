@@ -1,0 +1,153 @@
+"""The command line as a process: help, mistakes, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from tests.integration.conftest import free_port
+
+SEN = Path(sys.executable).with_name("sen")
+COMMANDS = ("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+def sen(home: Path, *arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SEN, *map(str, arguments)],
+        env={**os.environ, "SEN_HOME": str(home), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], *fragments: str) -> None:
+    """One clear sentence on stderr, exit code not 0, no traceback."""
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    said = " ".join(done.stderr.split())
+    for fragment in fragments:
+        assert fragment in said, said
+
+
+@pytest.fixture(scope="module")
+def network(home: Path) -> Iterator[int]:
+    """A served network without tasks; gives its port."""
+    port = free_port()
+    done = sen(home, "up", "--store", home / "store", "--port", port, "--cpus", 2)
+    assert done.returncode == 0, done.stderr
+    yield port
+    done = sen(home, "down")
+    assert done.returncode == 0, done.stderr
+    assert not (home / "running.json").exists()
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images: bars and squares."""
+    folder = tmp_path_factory.mktemp("shapes")
+    rng = np.random.default_rng(0)
+    for name, (height, width) in {"bar": (20, 4), "square": (12, 12)}.items():
+        (folder / name).mkdir()
+        for i in range(30):
+            pixels = rng.integers(0, 30, (28, 28), np.uint8)
+            top, left = rng.integers(0, 28 - height), rng.integers(0, 28 - width)
+            pixels[top : top + height, left : left + width] = 220
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(home: Path, command: str) -> None:
+    done = sen(home, command, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert f"sen {command}" in done.stdout
+
+
+def test_without_a_network_commands_say_how_to_start_one(home: Path, tmp_path: Path) -> None:
+    for command in ("tasks", "network", "verify", "status"):
+        refused(sen(tmp_path, command), "no network runs", "sen up")
+    refused(sen(tmp_path, "down"), "nothing to stop")
+
+
+def test_unusable_stores_and_settings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    refused(sen(tmp_path, "up", "--store", tmp_path / "photos"), "a.jpg", "empty directory")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "sen-store.json").write_text('{"format": 99}')
+    refused(sen(tmp_path, "up", "--store", tmp_path / "old"), "format 99")
+    (tmp_path / "sen.yaml").write_text("store: x\nslotz: {}\n")
+    refused(sen(tmp_path, "up", "--config", tmp_path / "sen.yaml"), "slotz", "slots")
+    refused(sen(tmp_path, "demo", "--download"), "--data-dir")
+    refused(sen(tmp_path, "demo", "--data-dir", tmp_path / "photos"), "--download")
+    assert not (tmp_path / "running.json").exists()
+
+
+def test_learn_predict_and_mistakes(home: Path, network: int, shapes: Path, tmp_path: Path) -> None:
+    refused(sen(home, "up", "--store", home / "store"), "runs already", "sen down")
+    done = sen(home, "learn", "shapes", "--data", shapes, "--family", "cnn")
+    assert done.returncode == 0, done.stderr
+    assert "shapes" in done.stdout
+    image = shapes / "bar" / "0.png"
+    (answer,) = json.loads(sen(home, "predict", image, "--json").stdout)
+    assert answer["label"] == "bar"
+    refused(sen(home, "learn", "shapes", "--data", shapes), "learned already")
+    refused(sen(home, "learn", "Shapes!", "--data", shapes), "Shapes!")
+    refused(sen(home, "learn", "b", "--data", shapes, "--family", "gru"), "gru", "mlp")
+    refused(sen(home, "learn", "b", "--data", tmp_path / "none"), str(tmp_path / "none"))
+    refused(sen(home, "learn", "b", "--data", shapes / "bar"), "class")
+    refused(sen(home, "predict", tmp_path / "none.png"), "none.png")
+    (tmp_path / "half.png").write_bytes(image.read_bytes()[:50])
+    refused(sen(home, "predict", tmp_path / "half.png"), "half.png")
+    refused(sen(home, "predict", image, "--task", "x"), "no task is called 'x'")
+    assert "shapes" in sen(home, "tasks").stdout
+    assert "all 1 tasks are as they were learned" in sen(home, "verify").stdout
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    assert "Traceback" in sen(tmp_path, "--debug", "tasks").stderr
+
+
+def test_ctrl_c_stops_the_demo_and_leaves_no_process(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [SEN, "demo", "--port", str(free_port())],
+        env={**os.environ, "SEN_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    running = tmp_path / "running.json"
+    end = time.monotonic() + 60
+    while not running.exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    time.sleep(3)  # into learning
+    head = psutil.Process(json.loads(running.read_text())["head_pid"])
+    family = [head, *head.children(recursive=True)]
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert not left
+    assert not running.exists()

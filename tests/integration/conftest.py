@@ -1,0 +1,80 @@
+"""One small real cluster for all integration tests: two slots, served over HTTP."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import ray
+
+from cluster.client import Client, connect
+from cluster.config import ExpansionConfig, SenConfig, ServeConfig, SlotConfig
+from deploy import network
+from pathways import LearnConfig, TaskData, TrainConfig
+from pathways.data.embedded import embedded_task
+
+BUDGET = LearnConfig(train=TrainConfig(epochs=8, min_steps=150))
+TASKS = ("digits", "lower", "upper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The running network and what it was taught."""
+
+    config: SenConfig
+    client: Client
+    http: httpx.Client
+    test: dict[str, TaskData]
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> SenConfig:
+    """Fewer slots than tasks, so that pathways have to be woken."""
+    return SenConfig(
+        store=str(tmp_path_factory.mktemp("network") / "store"),
+        slots=SlotConfig(max_slots=2),
+        expansion=ExpansionConfig(linger_s=30),
+        serve=ServeConfig(port=free_port(), max_body_bytes=4_000_000),
+    )
+
+
+@pytest.fixture(scope="session")
+def data() -> dict[str, tuple[TaskData, TaskData]]:
+    """Train and test parts of three related image tasks."""
+    return {name: embedded_task(name, train_per_class=120, test_per_class=20) for name in TASKS}
+
+
+@pytest.fixture(scope="session")
+def served(
+    config: SenConfig,
+    data: dict[str, tuple[TaskData, TaskData]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Served]:
+    """The network, with three tasks learned."""
+    os.environ["SEN_HOME"] = str(tmp_path_factory.mktemp("home"))
+    running = network.start(config, cpus=2)
+    try:
+        client = connect()
+        waiting = [client.learn(name, train, BUDGET) for name, (train, _) in data.items()]
+        url = network.serve(config, running).url
+        for expansion in waiting:
+            expansion.wait(timeout_s=150)
+        with httpx.Client(base_url=url, timeout=60) as http:
+            test = {name: held_out for name, (_, held_out) in data.items()}
+            yield Served(config=config, client=client, http=http, test=test)
+    finally:
+        network.stop(running)
+        assert not ray.is_initialized()
+        assert Path(config.store).exists(), "the store must outlive the cluster"
