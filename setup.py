@@ -42,7 +42,7 @@ DEV = [
 setup(
     name="sen-ray",
     version="0.1.0",
-    description="SEN: a sparse and expandable network of task pathways, as distributed software on Ray",
+    description="SEN, a sparse and expandable network of task pathways, on Ray",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

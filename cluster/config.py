@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from cluster.errors import ConfigError
-from dispatcher.select import SelectConfig
+from dispatcher import DispatcherError, SelectConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def read_config(path: str | Path, **overrides: Any) -> SenConfig:
     """Settings from a YAML file; `overrides` replace top-level values. Raises ConfigError."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read the settings in {path}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold settings by name, got a {type(values).__name__}")
@@ -112,7 +112,9 @@ def build_config(values: Mapping[str, Any]) -> SenConfig:
 
 def _build(kind: type[Any], values: Any, prefix: str) -> Any:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{prefix or 'settings'} must hold settings by name, got {values!r}")
+        raise ConfigError(
+            f"{prefix.rstrip('.') or 'settings'} must hold settings by name, got {values!r}"
+        )
     known, types = {f.name for f in fields(kind)}, get_type_hints(kind)
     for name in values:
         if name not in known:
@@ -122,7 +124,10 @@ def _build(kind: type[Any], values: Any, prefix: str) -> Any:
     given = {n: _value(types[n], v, f"{prefix}{n}") for n, v in values.items()}
     if kind is SenConfig and "store" not in given:
         raise ConfigError("the settings name no store; add `store: DIRECTORY`")
-    return kind(**given)
+    try:
+        return kind(**given)
+    except DispatcherError as error:
+        raise ConfigError(f"{prefix.rstrip('.')}: {error}") from error
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:

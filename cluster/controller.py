@@ -111,7 +111,11 @@ class Controller:
         """Queue what was acknowledged; drop what was learned or cut off while it came in."""
         done = {entry.request for entry in self._registry.pathways.values()}
         for request in self._requests.ids():
-            waiting = None if request in done else self._requests.waiting(request)
+            try:
+                waiting = None if request in done else self._requests.waiting(request)
+            except StoreDamagedError as error:
+                logger.error("expansion %s is passed over: %s", request, error)
+                continue
             if waiting is None:
                 self._requests.remove(request)
             else:

@@ -177,14 +177,23 @@ class NetworkDispatcher:
         """Groups of inputs put together by the slot that is to run them; wakes what is dormant."""
         handles = {p: h for p, h in self._placement.items() if p in groups and p not in missing}
         dormant = [p for p in groups if p not in handles]
-        woken = await asyncio.gather(*(self._wake(p, missing=p in missing) for p in dormant))
+        waking = (self._woken(p, missing=p in missing) for p in dormant)
+        found = zip(dormant, await asyncio.gather(*waking), strict=True)
+        woken = {pathway: handle for pathway, handle in found if handle is not None}
         # A newer view may have replaced the placement meanwhile: these handles are as good.
-        handles.update(zip(dormant, woken, strict=True))
-        self._placement.update(zip(dormant, woken, strict=True))
+        handles.update(woken)
+        self._placement.update(woken)
         by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
-        for pathway, x in groups.items():
-            by_slot.setdefault(handles[pathway], []).append((pathway, x))
+        for pathway, handle in handles.items():
+            by_slot.setdefault(handle, []).append((pathway, groups[pathway]))
         return list(by_slot.items())
+
+    async def _woken(self, pathway: PathwayId, *, missing: bool) -> Any | None:
+        """A woken pathway's slot; None if it was evicted again at once."""
+        try:
+            return await self._wake(pathway, missing=missing)
+        except NotResident:
+            return None
 
     async def _run_slot(
         self, handle: Any, groups: list[tuple[PathwayId, Inputs]]

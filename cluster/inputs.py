@@ -14,7 +14,7 @@ from pathways.data.audio import decode_audio, fit_audio
 from pathways.data.images import decode_image, fit_image
 
 _SOUND_SUFFIXES = (".wav", ".flac")
-_SOUND_MAGIC = (b"RIFF", b"fLaC")
+_SOUND_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +35,8 @@ class Input:
 
 def decode(body: bytes, name: str = "input") -> Input:
     """An encoded image or WAV/FLAC file; raises CorruptFileError or DataError."""
-    if (body[:4] in _SOUND_MAGIC and body[8:12] != b"WEBP") or name.endswith(_SOUND_SUFFIXES):
+    is_sound = body[:4] in _SOUND_MAGIC and body[8:12] != b"WEBP"
+    if is_sound or name.lower().endswith(_SOUND_SUFFIXES):
         wave, rate_hz = decode_audio(body, name=name)
         return Input(array=wave, rate_hz=rate_hz)
     return Input(array=decode_image(body, name=name))
@@ -76,6 +77,8 @@ def _images(array: NDArray[np.generic]) -> Inputs:
             f"images must be an array [n, height, width] or [n, height, width, channels], got "
             f"{list(array.shape)}; for sounds give rate_hz"
         )
+    if array.dtype.kind not in "buif":
+        raise DataError(f"images must be arrays of numbers, got {array.dtype} {list(array.shape)}")
     with_channels = array if array.ndim == 4 else array[..., None]
     if array.dtype == np.uint8:
         return with_channels.astype(np.uint8, copy=False)

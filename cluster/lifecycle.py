@@ -27,7 +27,6 @@ from cluster.config import SenConfig
 from cluster.controller import start_controller
 from cluster.errors import NotRunning, SenError
 from cluster.names import CONTROLLER, NAMESPACE
-from cluster.store import Store
 
 _START_TIMEOUT_S = 90.0
 _STOP_GRACE_S = 3.0  # nothing is lost by ending them: all that counts is in the store
@@ -178,9 +177,8 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
 def start_network(config: SenConfig) -> Any:
     """Start the network's controller in the joined cluster, from what its store holds.
 
-    Raises StoreError if the store cannot be used, SenError if a network runs already.
+    Raises SenError if a network runs already, or if it cannot be started.
     """
-    Store.open(config.store, create=True)
     try:
         ray.get_actor(CONTROLLER, namespace=NAMESPACE)
     except ValueError:

@@ -94,13 +94,18 @@ class SlotPool:
         slot = self._residency.slot_of(pathway)
         if slot is None or pathway in self._loading:
             return
+        actor = self._actors[slot]
         try:
-            held = set(await self._actors[slot].resident.remote())
+            held = set(await actor.resident.remote())
         except RayActorError as error:
+            if self._actors.get(slot) is not actor:
+                return  # another caller has seen to it
             logger.warning("slot %d is lost: %s", slot, error)
             self._residency.lose_slot(slot)
             self._actors.pop(slot)
         else:
+            if self._actors.get(slot) is not actor:
+                return
             for missing in self._residency.slots[slot] - held - set(self._loading):
                 self._residency.drop(missing)
         self._on_change()

@@ -57,8 +57,8 @@ class ExpansionQueue:
         return self._running
 
     def progress(self, request: str, progress: Progress) -> None:
-        """The worker reports an epoch; late reports of an ended task are ignored."""
-        if not self.status(request).ended:
+        """The worker reports an epoch; late reports, of a task it has no more, are ignored."""
+        if self.status(request).stage is Stage.LEARNING:
             self._change(
                 request,
                 epoch=progress.epoch,
@@ -91,7 +91,6 @@ class ExpansionQueue:
         if self._tries[lost.request] < self._attempts:
             self._change(lost.request, stage=Stage.WAITING, epoch=0)
             return None
-        self._waiting.remove(lost)
         times = self._tries[lost.request]
         self.failed(lost.request, f"the worker for {lost.task!r} died {times} times: {reason}")
         return lost.request
@@ -117,6 +116,8 @@ class ExpansionQueue:
     def _end(self, request: str) -> None:
         if self._running and self._running.request == request:
             self._running = None
+        # A worker thought lost may end its task after all: it must not be learned twice.
+        self._waiting = [w for w in self._waiting if w.request != request]
 
     def _change(self, request: str, **fields: object) -> None:
         self._status[request] = replace(self._status[request], **fields)  # type: ignore[arg-type]

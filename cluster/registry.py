@@ -8,11 +8,12 @@ commit of an expansion: before it the old network exists, after it the new one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from cluster.errors import StoreDamagedError, UnknownTask
+from cluster.errors import StoreDamagedError, StoreError, UnknownTask
 from cluster.names import change_path, parse_registry_file, snapshot_path
 from cluster.store import Store
 from pathways import PathwayId, PathwaySpec
@@ -117,23 +118,30 @@ class RegistryLog:
 
     def _read_change(self, version: int) -> list[PathwayEntry]:
         name = change_path(version)
-        return [_entry(fields) for fields in self._read(name, "publish")]
+        with self._damage_named(name):
+            return [_entry(fields) for fields in self._json(name)["publish"]]
 
     def _read_snapshot(self, version: int) -> Registry:
         name = snapshot_path(version)
-        entries = [_entry(fields) for fields in self._read(name, "pathways")]
-        return Registry(
-            version=version,
-            pathways={entry.id: entry for entry in entries},
-            current=self._read(name, "current"),
-        )
+        with self._damage_named(name):
+            given = self._json(name)
+            entries = [_entry(fields) for fields in given["pathways"]]
+            return Registry(
+                version=version,
+                pathways={entry.id: entry for entry in entries},
+                current=dict(given["current"]),
+            )
 
-    def _read(self, name: str, key: str) -> Any:
+    def _json(self, name: str) -> Any:
+        return json.loads(self._store.read(name))
+
+    @contextmanager
+    def _damage_named(self, name: str) -> Iterator[None]:
         try:
-            return json.loads(self._store.read(name))[key]
+            yield
+        except StoreError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, StoreDamagedError):
-                raise
             raise StoreDamagedError(
                 f"{self._store.path(name)} is damaged ({error}); restore it from a backup"
             ) from error

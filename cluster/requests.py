@@ -7,19 +7,30 @@ Both are removed once the task is learned, so no data of earlier tasks is kept.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
 from cluster.errors import StoreDamagedError
 from cluster.messages import WaitingTask
 from cluster.names import parse_request_id
 from cluster.store import Store
 from pathways import LearnConfig, Signature, TaskData, TrainConfig
+from pathways.weights import sha256
 
 _ROOT = "requests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What request.json tells."""
+
+    config: LearnConfig
+    labels: tuple[str, ...]
+    signature: Signature
+    data_sha256: str
 
 
 class RequestLog:
@@ -34,12 +45,15 @@ class RequestLog:
 
     def add(self, request: str, config: LearnConfig, data: TaskData) -> None:
         """Make a request durable."""
-        arrays = safetensors.numpy.save({"x": data.x, "y": data.y})
+        # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
+        x, y = np.ascontiguousarray(data.x), np.ascontiguousarray(data.y)
+        arrays = safetensors.numpy.save({"x": x, "y": y})
         self._store.write_new(f"{_ROOT}/{request}/data.safetensors", arrays)
         about = {
             "config": asdict(config),
             "labels": data.labels,
             "signature": data.signature.key,
+            "data_sha256": sha256(arrays),
         }
         self._store.write_new(f"{_ROOT}/{request}/request.json", json.dumps(about).encode())
 
@@ -49,36 +63,44 @@ class RequestLog:
             return None
         parsed = parse_request_id(request)
         assert parsed is not None, request
-        config = dict(self._about(request)["config"])
-        config["train"] = TrainConfig(**config["train"])
-        return WaitingTask(request=request, task=parsed[1], config=LearnConfig(**config))
+        return WaitingTask(request=request, task=parsed[1], config=self._about(request).config)
 
     def data(self, request: str) -> TaskData:
         """The task's examples; raises StoreDamagedError if they cannot be read."""
         about = self._about(request)
         name = f"{_ROOT}/{request}/data.safetensors"
-        try:
-            arrays = safetensors.numpy.load(self._store.read(name))
-        except SafetensorError as error:
+        body = self._store.read(name)
+        if sha256(body) != about.data_sha256:
             raise StoreDamagedError(
-                f"{self._store.path(name)} is damaged: {error}; learn the task again"
-            ) from error
+                f"{self._store.path(name)} is damaged: its SHA-256 is not the one it was written "
+                "with; learn the task again"
+            )
+        arrays = safetensors.numpy.load(body)
         return TaskData(
-            x=arrays["x"],
-            y=arrays["y"],
-            labels=tuple(about["labels"]),
-            signature=Signature.parse(about["signature"]),
+            x=arrays["x"], y=arrays["y"], labels=about.labels, signature=about.signature
         )
 
     def remove(self, request: str) -> None:
         """Forget a request that was learned or has failed."""
         self._store.delete_directory(f"{_ROOT}/{request}")
 
-    def _about(self, request: str) -> dict[str, Any]:
+    def _about(self, request: str) -> _About:
         name = f"{_ROOT}/{request}/request.json"
+        body = self._store.read(name)
         try:
-            return dict(json.loads(self._store.read(name)))
-        except ValueError as error:
+            return _read_about(json.loads(body))
+        except (ValueError, KeyError, TypeError) as error:
             raise StoreDamagedError(
                 f"{self._store.path(name)} is damaged: {error}; learn the task again"
             ) from error
+
+
+def _read_about(fields: dict[str, Any]) -> _About:
+    config = dict(fields["config"])
+    config["train"] = TrainConfig(**config["train"])
+    return _About(
+        config=LearnConfig(**config),
+        labels=tuple(fields["labels"]),
+        signature=Signature.parse(fields["signature"]),
+        data_sha256=fields["data_sha256"],
+    )

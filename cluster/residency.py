@@ -6,6 +6,7 @@ slot while there may be more, or the place of the least recently used one.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class Residency:
             if len(held) < self._config.pathways_per_slot:
                 return slot, None
         if len(self._slots) < self._config.max_slots:
-            return max(self._slots, default=-1) + 1, None
+            # The smallest free number: a lost slot's actor keeps its name and is found by it again.
+            return next(n for n in itertools.count() if n not in self._slots), None
         return None
 
     def _least_recently_used(self, keep: Collection[PathwayId]) -> tuple[int, PathwayId] | None:

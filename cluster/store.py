@@ -66,6 +66,8 @@ class Store:
     def _check_format(self) -> None:
         try:
             found = json.loads(self.read(_MARK))["format"]
+        except StoreError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise StoreFormatError(f"{self.uri}/{_MARK} cannot be read: {error}") from error
         if found != FORMAT:
@@ -93,10 +95,14 @@ class Store:
             raise StoreError(f"cannot look at {self.path(name)}: {error}") from error
 
     def list(self, directory: str) -> list[str]:
-        """Names in a directory, sorted; empty if it does not exist."""
+        """Names in a directory, sorted; empty if it does not exist.
+
+        Names that begin with a dot are left out: a killed writer's unfinished files among them.
+        """
         where = fs.FileSelector(self.path(directory), allow_not_found=True)
         try:
-            return sorted(info.base_name for info in self._fs.get_file_info(where))
+            names = (info.base_name for info in self._fs.get_file_info(where))
+            return sorted(name for name in names if not name.startswith("."))
         except OSError as error:
             raise StoreError(f"cannot list {self.path(directory)}: {error}") from error
 

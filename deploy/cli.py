@@ -1,35 +1,15 @@
-"""The `sen` command."""
+"""The `sen` command: what it takes. What it does is in `commands`, imported only when a command
+runs, so that --help answers at once."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-
-from cluster.client import Client, connect
-from cluster.config import SenConfig, ServeConfig, build_config, read_config
-from cluster.errors import ConfigError, NotRunning, SenError, user_message
-from cluster.lifecycle import Running, home, load_running
-from cluster.messages import ExpansionStatus
-from deploy import network as networks
-from deploy.demo import DemoConfig, run_demo
-from deploy.report import (
-    learning_remark,
-    links_table,
-    network_lines,
-    progress_bars,
-    tasks_table,
-    verification_table,
-)
-from deploy.schemas import network_reply, predict_reply, tasks_reply
-from dispatcher import DispatcherError
-from pathways import LearnConfig, PathwaysError, TrainConfig
-from pathways.data.load import load_task
-from pathways.families import FAMILIES
+from rich.markup import escape
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,8 +18,6 @@ app = typer.Typer(
     help="SEN: one network that learns task after task and never forgets.",
     epilog="Start with `sen demo`. Every command has --help with an example.",
 )
-out = Console()
-err = Console(stderr=True)
 
 Address = Annotated[
     str | None, typer.Option(help="Ray cluster, host:port; by default the one `sen up` started.")
@@ -51,11 +29,27 @@ def main() -> None:
     """Run the command; a user's mistake becomes one sentence and exit code 1."""
     try:
         app()
-    except (PathwaysError, DispatcherError, SenError, TimeoutError) as error:
-        if "--debug" in sys.argv:
+    except (ValueError, TimeoutError) as error:
+        if "--debug" in sys.argv or not _is_users(error):
             raise
-        err.print(f"[red]error:[/red] {user_message(error)}", highlight=False, soft_wrap=True)
+        _say_error(error)
         sys.exit(1)
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the error is one of those that users can mend, not one of ours."""
+    from cluster.errors import SenError
+    from dispatcher import DispatcherError
+    from pathways import PathwaysError
+
+    return isinstance(error, (PathwaysError, DispatcherError, SenError, TimeoutError))
+
+
+def _say_error(error: Exception) -> None:
+    from cluster.errors import user_message
+
+    said = f"[red]error:[/red] {escape(user_message(error))}"
+    Console(stderr=True).print(said, highlight=False, soft_wrap=True)
 
 
 @app.callback()
@@ -71,7 +65,7 @@ def demo(
         Path | None, typer.Option(help="Real data sets instead of the embedded ones.")
     ] = None,
     download: Annotated[
-        bool, typer.Option(help="Fetch missing sets into --data-dir first.")
+        bool, typer.Option("--download", help="Fetch missing sets into --data-dir first.")
     ] = False,
     store: Annotated[Path | None, typer.Option(help="Empty directory for the network.")] = None,
     seed: Annotated[int, typer.Option(help="Of data and weights.", min=0)] = 0,
@@ -79,14 +73,12 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it serving at the end.")] = False,
 ) -> None:
     """Learn five tasks one after the other, serve them, and ask without naming the task."""
-    if download and data_dir is None:
-        raise ConfigError("--download needs --data-dir to say where the data sets go")
-    run_demo(
-        DemoConfig(
-            data_dir=data_dir, download=download, store=store, seed=seed, port=port, keep=keep
-        ),
-        out,
+    from deploy.demo import DemoConfig, run_demo
+
+    wanted = DemoConfig(
+        data_dir=data_dir, download=download, store=store, seed=seed, port=port, keep=keep
     )
+    run_demo(wanted, Console())
 
 
 @app.command(epilog="Example: `sen up --store my-network --port 8000`")
@@ -104,35 +96,17 @@ def up(
     ] = None,
 ) -> None:
     """Start (or join) Ray, bring the network of a store back, and serve it."""
-    settings = _settings(store, config, port)
-    with progress_bars(out) as bars:
-        bar = bars.add_task("start Ray", total=2, remark=settings.store)
-        running = networks.start(settings, address=address, cpus=cpus)
-        bars.update(bar, advance=1, description="start HTTP")
-        running = networks.serve(settings, running)
-        bars.update(bar, advance=1, description="serving", remark=running.url)
-    view = connect().network()
-    for task, reason in view.unavailable.items():
-        err.print(f"[yellow]task {task} cannot be served:[/yellow] {reason}", soft_wrap=True)
-    out.print(f"{len(view.registry.entries())} tasks served at {running.url} (docs: /docs)")
+    from deploy import commands
 
-
-def _settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
-    if config is not None:
-        settings = read_config(config, **({"store": store} if store else {}))
-    else:
-        settings = build_config({"store": store or str(home() / "store")})
-    if port is None:
-        return settings
-    serving = {**vars(settings.serve), "port": port}
-    return SenConfig(**{**vars(settings), "serve": ServeConfig(**serving)})
+    commands.up(store, config, port, address, cpus)
 
 
 @app.command(epilog="Example: `sen down`")
 def down() -> None:
     """Stop the network on this machine; its store keeps everything."""
-    running = networks.down()
-    out.print(f"stopped; `sen up --store {running.store}` brings it back")
+    from deploy import commands
+
+    commands.down()
 
 
 @app.command(epilog="Example: `sen learn digits --data digits/ --family cnn`")
@@ -145,7 +119,7 @@ def learn(
         ),
     ],
     family: Annotated[
-        str | None, typer.Option(help=f"Of models: {', '.join(FAMILIES)}; by default the paper's.")
+        str | None, typer.Option(help="Of models: mlp, cnn, lstm; by default the paper's.")
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
@@ -156,6 +130,9 @@ def learn(
     address: Address = None,
 ) -> None:
     """Learn a new task from labelled examples."""
+    from deploy import commands
+    from pathways import LearnConfig, TrainConfig
+
     how = LearnConfig(
         family=family,
         shots=shots,
@@ -163,30 +140,7 @@ def learn(
         seed=seed,
         train=TrainConfig(epochs=epochs),
     )
-    client = connect(address)
-    with progress_bars(out) as bars:
-        bar = bars.add_task(f"read {data}", total=None, remark="")
-        loaded = load_task(
-            data, progress=lambda done, total: bars.update(bar, completed=done, total=total)
-        )
-        bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
-        for note in loaded.notes:
-            bars.console.print(f"note: {note}")
-        expansion = client.learn(name, loaded.data, how)
-        learning = bars.add_task(f"learn {name}", total=1, remark="")
-
-        def show(status: ExpansionStatus) -> None:
-            bars.update(
-                learning,
-                total=status.epochs or 1,
-                completed=(status.epochs or 1) if status.ended else status.epoch,
-                remark=learning_remark(status),
-            )
-
-        expansion.wait(show)
-    tasks = [task for task in tasks_reply(client.network()).tasks if task.task == name]
-    out.print(tasks_table(tasks))
-    out.print(links_table(tasks))
+    commands.learn(name, data, how, address)
 
 
 @app.command(epilog="Example: `sen predict seven.png --top 3`")
@@ -198,80 +152,38 @@ def predict(
     address: Address = None,
 ) -> None:
     """Label files; the dispatcher decides which tasks they belong to."""
-    client = connect(address)
-    reply = predict_reply(client.predict(files, task=task), client.network().registry, top)
-    if as_json:
-        named = [
-            {"file": str(f), **p.model_dump()}
-            for f, p in zip(files, reply.predictions, strict=True)
-        ]
-        print(json.dumps(named, indent=1))
-        return
-    for file, answer in zip(files, reply.predictions, strict=True):
-        labels = "  ".join(f"{p.label} {p.probability:.3f}" for p in answer.probabilities)
-        by = ", ".join(f"{p.pathway} {p.weight:.2f}" for p in answer.pathways)
-        notes = f"; {', '.join(answer.notes)}" if answer.notes else ""
-        said = (
-            "unknown: it is unlike everything learned" if answer.unknown else f"{labels}  (by {by})"
-        )
-        out.print(f"{file}: {said}{notes}", highlight=False, soft_wrap=True)
+    from deploy import commands
+
+    commands.predict(files, task, top, as_json, address)
 
 
 @app.command(epilog="Example: `sen tasks --json`")
 def tasks(as_json: AsJson = False, address: Address = None) -> None:
     """List the tasks in service."""
-    reply = tasks_reply(connect(address).network())
-    if as_json:
-        print(reply.model_dump_json(indent=1))
-    elif reply.tasks:
-        out.print(tasks_table(reply.tasks))
-    else:
-        out.print("no task was learned yet; try `sen learn NAME --data FOLDER`")
+    from deploy import commands
+
+    commands.tasks(as_json, address)
 
 
 @app.command(epilog="Example: `sen network`")
 def network(as_json: AsJson = False, address: Address = None) -> None:
     """Show tasks, links, slots and the share of weights that is active."""
-    client = connect(address)
-    view = client.network()
-    reply = network_reply(view, client.config().dispatch.max_active)
-    if as_json:
-        print(reply.model_dump_json(indent=1))
-        return
-    for line in network_lines(reply):
-        out.print(line, highlight=False)
-    if reply.links:
-        out.print(links_table(tasks_reply(view).tasks))
+    from deploy import commands
+
+    commands.network(as_json, address)
 
 
 @app.command(epilog="Example: `sen verify`")
 def verify(address: Address = None) -> None:
     """Prove that every task is what was learned: weight files and answers, bit for bit."""
-    results = connect(address).verify()
-    out.print(verification_table(results))
-    bad = [result.task for result in results if not result.ok]
-    if bad:
-        raise SenError(f"not as learned: {', '.join(bad)}; restore them from a backup of the store")
-    out.print(f"all {len(results)} tasks are as they were learned")
+    from deploy import commands
+
+    commands.verify(address)
 
 
 @app.command(epilog="Example: `sen status`")
 def status(address: Address = None) -> None:
     """Show what runs: cluster, network, and tasks being learned."""
-    running = load_running()
-    if running is None and address is None:
-        raise NotRunning("no network runs on this machine; start one with `sen up`")
-    client = connect(address)
-    _print_status(running, client)
+    from deploy import commands
 
-
-def _print_status(running: Running | None, client: Client) -> None:
-    if running is not None:
-        out.print(f"Ray at {running.address}, store {running.store}", highlight=False)
-        out.print(f"HTTP at {running.url or '(not served)'}", highlight=False)
-    reply = network_reply(client.network(), client.config().dispatch.max_active)
-    for line in network_lines(reply):
-        out.print(line, highlight=False)
-    for expansion in client.expansions():
-        if not expansion.ended or expansion.error:
-            out.print(f"{expansion.task}: {learning_remark(expansion)}", highlight=False)
+    commands.status(address)

@@ -19,13 +19,12 @@ from rich.progress import Progress
 
 from cluster.client import Client, Expansion, connect
 from cluster.config import SenConfig, ServeConfig
-from cluster.errors import SenError, StoreFormatError
+from cluster.errors import ConfigError, SenError, StoreFormatError
 from cluster.lifecycle import Running, home
-from cluster.messages import ExpansionStatus
 from cluster.store import Store
 from deploy import network
 from deploy.evaluation import HttpNetwork, Score, answers
-from deploy.report import learning_remark, links_table, progress_bars, score_table
+from deploy.report import links_table, progress_bars, score_table, show_expansion
 from deploy.schemas import TaskInfo, tasks_reply
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.data.embedded import NAMES, embedded_task
@@ -73,7 +72,8 @@ def run_demo(config: DemoConfig, console: Console) -> None:
     """Run the demo; raises SenError or PathwaysError, and cleans up in any case."""
     started = time.monotonic()
     if config.download:
-        assert config.data_dir is not None, "the command line asks for a directory"
+        if config.data_dir is None:
+            raise ConfigError("--download needs --data-dir to say where the data sets go")
         download(config.data_dir, report=console.print)
     sen = SenConfig(store=str(_prepare_store(config.store)), serve=ServeConfig(port=config.port))
     with progress_bars(console) as bars:
@@ -172,24 +172,10 @@ def _learn_all(
     before: dict[str, Answers] = {}
     for name in NAMES:
         expansion = first if name == NAMES[0] else _submit(client, config, name, data)
-        _show_learning(bars, name, expansion)
+        show_expansion(bars, expansion, name)
         _wait_until_served(http, name)
         before[name] = answers(http.predict(_compared(data[name]), name))
     return before
-
-
-def _show_learning(bars: Progress, name: str, expansion: Expansion) -> None:
-    bar = bars.add_task(f"learn {name}", total=1, remark="")
-
-    def show(status: ExpansionStatus) -> None:
-        bars.update(
-            bar,
-            total=status.epochs or 1,
-            completed=(status.epochs or 1) if status.ended else status.epoch,
-            remark=learning_remark(status),
-        )
-
-    expansion.wait(show)
 
 
 def _wait_until_served(http: HttpNetwork, task: str, timeout_s: float = 30.0) -> None:

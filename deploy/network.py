@@ -34,7 +34,8 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
             f"a network runs already (store {running.store}, {running.url or running.address}); "
             "stop it with `sen down`"
         )
-    Store.open(config.store, create=True)
+    # Absolute from here on: the network's processes have working directories of their own.
+    config = replace(config, store=Store.open(config.store, create=True).uri)
     address = address or os.environ.get("RAY_ADDRESS")
     pid = temp_dir = None
     if address is None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cluster.client import Expansion
 from cluster.messages import ExpansionStatus, Stage, Verification
 from deploy.evaluation import Score
 from deploy.schemas import NetworkReply, TaskInfo
@@ -37,6 +38,18 @@ def learning_remark(status: ExpansionStatus) -> str:
     if status.stage is Stage.FAILED:
         return f"failed: {status.error}"
     return "looking for links" if status.stage is Stage.LEARNING else "waiting for its turn"
+
+
+def show_expansion(bars: Progress, expansion: Expansion, name: str) -> None:
+    """Follow an expansion to its end in a bar of its own; raises ExpansionFailed."""
+    bar = bars.add_task(f"learn {name}", total=1, remark="")
+
+    def show(status: ExpansionStatus) -> None:
+        total = status.epochs or 1
+        done = total if status.ended else status.epoch
+        bars.update(bar, total=total, completed=done, remark=learning_remark(status))
+
+    expansion.wait(show)
 
 
 def score_table(scores: Sequence[Score]) -> Table:

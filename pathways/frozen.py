@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pathways.errors import SignatureError, WeightsError
 from pathways.families import Body, make_body
-from pathways.model import PathwayModel, freeze
+from pathways.model import PathwayModel, as_tensor, freeze
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 from pathways.transfer import Source
@@ -84,11 +84,13 @@ class FrozenPathway:
 
     def probabilities(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
-        if x.shape[1:] != self.spec.signature.shape:
+        signature = self.spec.signature
+        if x.shape[1:] != signature.shape or x.dtype != signature.dtype:
             raise SignatureError(
-                f"{self.spec.id} reads {self.spec.signature.key}, got inputs {list(x.shape[1:])}"
+                f"{self.spec.id} reads {signature.key} as {signature.dtype}, got {x.dtype} inputs "
+                f"{list(x.shape[1:])}"
             )
-        parts = [self._run(part) for part in torch.from_numpy(x).split(_BATCH)]
+        parts = [self._run(part) for part in as_tensor(x).split(_BATCH)]
         return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
 
     def verify(self) -> ProbeResult:

@@ -19,7 +19,7 @@ from pathways.errors import DataError
 from pathways.families import default_family, make_body, plain_options
 from pathways.frozen import StoredPathway, weight_tensors
 from pathways.ids import PathwayId
-from pathways.model import PathwayModel, freeze, hidden_in_batches, parameter_count
+from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches, parameter_count
 from pathways.spec import PathwaySpec, Training
 from pathways.training import Progress, TrainConfig, train
 from pathways.transfer import Source, Transfer, choose_source, initialise_links
@@ -131,9 +131,9 @@ def _train(
     report: Callable[[Progress], None],
 ) -> Progress:
     """Steps 4 and 5: the source is only read, once for the whole data set."""
-    x = torch.from_numpy(data.x)
+    x = as_tensor(data.x)
     lent = transfer.source.hidden(x) if transfer else None
-    return train(model, model.body.prepare(x), torch.from_numpy(data.y), lent, config, report)
+    return train(model, model.body.prepare(x), as_tensor(data.y), lent, config, report)
 
 
 @torch.inference_mode()
@@ -142,7 +142,7 @@ def _accuracy(
 ) -> float | None:
     if data is None:
         return None
-    x = torch.from_numpy(data.x)
+    x = as_tensor(data.x)
     own = model.head(hidden_in_batches(model.body, model.body.prepare(x)))
     logits = model.combine(own, transfer.source.hidden(x) if transfer else None)
     return float((logits.argmax(dim=1).numpy() == data.y).mean())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pathways.families import Body
@@ -44,6 +48,11 @@ def freeze(module: nn.Module) -> None:
 def parameter_count(module: nn.Module) -> int:
     """Number of weights, biases included."""
     return sum(p.numel() for p in module.parameters())
+
+
+def as_tensor(x: NDArray[Any]) -> Tensor:
+    """A tensor over the array's memory; over a copy if it is read-only, as Ray's arrays are."""
+    return torch.from_numpy(np.require(x, requirements=["C", "W"]))
 
 
 @torch.inference_mode()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from pathways.errors import SignatureError
 
@@ -41,6 +43,11 @@ class Signature:
             )
         if (self.modality == "audio") != (self.rate_hz > 0):
             raise SignatureError(f"rate_hz={self.rate_hz} does not suit modality {self.modality}")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of input arrays: uint8 for images, float32 for audio."""
+        return np.dtype(np.uint8 if self.modality == "image" else np.float32)
 
     @property
     def key(self) -> str:

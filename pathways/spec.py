@@ -72,7 +72,7 @@ class PathwaySpec:
                     "use the version of sen that wrote it"
                 )
             return cls(**_typed(fields))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, WeightsError):
                 raise
             raise WeightsError(f"a pathway spec cannot be read: {error}") from error

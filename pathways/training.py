@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pathways.errors import DataError
 from pathways.model import PathwayModel
 
 
@@ -30,13 +31,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise DataError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.min_steps < 0:
-            raise ValueError(f"min_steps must not be negative, got {self.min_steps}")
+            raise DataError(f"min_steps must not be negative, got {self.min_steps}")
         if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+            raise DataError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0 <= self.own_loss_weight <= 1:
-            raise ValueError(f"own_loss_weight must lie in 0..1, got {self.own_loss_weight}")
+            raise DataError(f"own_loss_weight must lie in 0..1, got {self.own_loss_weight}")
 
     def epochs_for(self, examples: int) -> int:
         """Epochs that give at least `min_steps` steps on so many examples."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pathways.data.task import TaskData
 from pathways.families import Body
 from pathways.ids import PathwayId
-from pathways.model import PathwayModel, hidden_in_batches
+from pathways.model import PathwayModel, as_tensor, hidden_in_batches
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def expected_accuracy(links: Sequence[Link], shares: NDArray[np.float64]) -> flo
 
 def choose_source(data: TaskData, sources: Sequence[Source], threshold: float) -> Transfer | None:
     """The one source whose links promise most, or None if no class reaches the threshold."""
-    x, shares = torch.from_numpy(data.x), data.counts() / len(data)
+    x, shares = as_tensor(data.x), data.counts() / len(data)
     best: Transfer | None = None
     for source in sources:
         given = source.probabilities(source.hidden(x)).numpy()

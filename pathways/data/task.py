@@ -79,10 +79,9 @@ def _check_labels(labels: tuple[str, ...]) -> None:
 
 
 def _check_inputs(x: NDArray[np.uint8] | NDArray[np.float32], signature: Signature) -> None:
-    wanted = np.uint8 if signature.modality == "image" else np.float32
-    if x.dtype != wanted or x.shape[1:] != signature.shape:
+    if x.dtype != signature.dtype or x.shape[1:] != signature.shape:
         raise DataError(
-            f"inputs of signature {signature.key} are {np.dtype(wanted).name} arrays "
+            f"inputs of signature {signature.key} are {signature.dtype} arrays "
             f"[n, {', '.join(map(str, signature.shape))}]; got {x.dtype} {list(x.shape)}"
         )
     if x.dtype == np.float32 and not np.isfinite(x).all():

@@ -29,7 +29,7 @@ class MlpBody(Body):
         self.layer = nn.Linear(math.prod(signature.shape), options.hidden)
 
     def prepare(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), -1).float() / 255
+        return x.flatten(1).float() / 255
 
     def forward(self, prepared: Tensor) -> Tensor:
         hidden: Tensor = self.layer(prepared).relu()

@@ -8,23 +8,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from PIL import Image
 
 from pathways.data.embedded.sets import NAMES, embedded_task
 from pathways.data.task import TaskData
+from pathways.signature import Signature
 
 
 def export(data: TaskData, directory: Path) -> int:
     """Write every example to `directory`/class/number.png or .wav; returns how many."""
-    for row, (x, c) in enumerate(zip(data.x, data.y, strict=True)):
-        folder = directory / data.labels[c].replace("/", "-")
+    for c, label in enumerate(data.labels):
+        folder = directory / label.replace("/", "-")
         folder.mkdir(parents=True, exist_ok=True)
-        if data.signature.modality == "image":
-            Image.fromarray(x[..., 0]).save(folder / f"{row:05d}.png")
-        else:
-            soundfile.write(folder / f"{row:05d}.wav", x, data.signature.rate_hz)
+        for number, row in enumerate(np.flatnonzero(data.y == c)):
+            _write(data.x[row], data.signature, folder / f"{number:04d}")
     return len(data)
+
+
+def _write(x: NDArray[np.uint8] | NDArray[np.float32], signature: Signature, path: Path) -> None:
+    if signature.modality == "image":
+        Image.fromarray(x[..., 0]).save(path.with_suffix(".png"))
+    else:
+        soundfile.write(path.with_suffix(".wav"), x, signature.rate_hz)
 
 
 def main() -> None:

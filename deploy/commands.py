@@ -1,0 +1,156 @@
+"""What the commands of `sen` do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from cluster.client import connect
+from cluster.config import SenConfig, build_config, read_config
+from cluster.errors import NotRunning, SenError
+from cluster.lifecycle import home, load_running
+from deploy import network as networks
+from deploy.report import (
+    learning_remark,
+    links_table,
+    network_lines,
+    progress_bars,
+    show_expansion,
+    tasks_table,
+    verification_table,
+)
+from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
+from pathways import LearnConfig
+from pathways.data.load import load_task
+
+out = Console()
+
+
+def up(
+    store: str | None, config: Path | None, port: int | None, address: str | None, cpus: int | None
+) -> None:
+    """Start or join Ray, bring the network back and serve it."""
+    settings = _settings(store, config, port)
+    with progress_bars(out) as bars:
+        bar = bars.add_task("start Ray", total=2, remark=settings.store)
+        running = networks.start(settings, address=address, cpus=cpus)
+        bars.update(bar, advance=1, description="start HTTP")
+        running = networks.serve(settings, running)
+        bars.update(bar, advance=1, description="serving", remark=running.url)
+    view = connect().network()
+    for task, reason in view.unavailable.items():
+        out.print(f"[yellow]task {task} cannot be served:[/yellow] {reason}", soft_wrap=True)
+    served = len(view.registry.current) - len(view.unavailable)
+    out.print(f"{served} tasks served at {running.url} (docs: /docs)")
+
+
+def _settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
+    if config is not None:
+        settings = read_config(config, **({"store": store} if store else {}))
+    else:
+        settings = build_config({"store": store or str(home() / "store")})
+    if port is None:
+        return settings
+    return replace(settings, serve=replace(settings.serve, port=port))
+
+
+def down() -> None:
+    """Stop the network on this machine."""
+    running = networks.down()
+    out.print(f"stopped; `sen up --store {running.store}` brings it back", soft_wrap=True)
+
+
+def learn(name: str, path: Path, how: LearnConfig, address: str | None) -> None:
+    """Learn a task and follow its progress."""
+    client = connect(address)
+    with progress_bars(out) as bars:
+        bar = bars.add_task("read", total=None, remark=str(path))
+        loaded = load_task(
+            path, progress=lambda done, total: bars.update(bar, completed=done, total=total)
+        )
+        bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
+        for note in loaded.notes:
+            bars.console.print(f"note: {note}", highlight=False)
+        show_expansion(bars, client.learn(name, loaded.data, how), name)
+    learned = [task for task in tasks_reply(client.network()).tasks if task.task == name]
+    out.print(tasks_table(learned))
+    out.print(links_table(learned))
+
+
+def predict(
+    files: list[Path], task: str | None, top: int, as_json: bool, address: str | None
+) -> None:
+    """Label files."""
+    client = connect(address)
+    answers = client.predict(files, task=task)
+    given = predict_reply(answers, client.network().registry, top).predictions
+    if as_json:
+        named = [{"file": str(f), **p.model_dump()} for f, p in zip(files, given, strict=True)]
+        print(json.dumps(named, indent=1))
+        return
+    for file, prediction in zip(files, given, strict=True):
+        out.print(f"{file}: {_in_words(prediction)}", highlight=False, soft_wrap=True)
+
+
+def _in_words(prediction: Prediction) -> str:
+    notes = f"; {', '.join(prediction.notes)}" if prediction.notes else ""
+    if prediction.unknown:
+        return f"unknown: it is unlike everything learned{notes}"
+    labels = "  ".join(f"{p.label} {p.probability:.3f}" for p in prediction.probabilities)
+    by = ", ".join(f"{p.pathway} {p.weight:.2f}" for p in prediction.pathways)
+    return f"{labels}  (by {by}){notes}"
+
+
+def tasks(as_json: bool, address: str | None) -> None:
+    """List the tasks in service."""
+    reply = tasks_reply(connect(address).network())
+    if as_json:
+        print(reply.model_dump_json(indent=1))
+    elif reply.tasks:
+        out.print(tasks_table(reply.tasks))
+    else:
+        out.print("no task was learned yet; try `sen learn NAME --data FOLDER`")
+
+
+def network(as_json: bool, address: str | None) -> None:
+    """Show the network at a glance."""
+    client = connect(address)
+    view = client.network()
+    reply = network_reply(view, client.config().dispatch.max_active)
+    if as_json:
+        print(reply.model_dump_json(indent=1))
+        return
+    for line in network_lines(reply):
+        out.print(line, highlight=False)
+    if reply.links:
+        out.print(links_table(tasks_reply(view).tasks))
+
+
+def verify(address: str | None) -> None:
+    """Prove that every task is what was learned; raises SenError if one is not."""
+    results = connect(address).verify()
+    out.print(verification_table(results))
+    bad = [result.task for result in results if not result.ok]
+    if bad:
+        raise SenError(f"not as learned: {', '.join(bad)}; restore them from a backup of the store")
+    out.print(f"all {len(results)} tasks are as they were learned")
+
+
+def status(address: str | None) -> None:
+    """Show what runs."""
+    running = load_running()
+    if running is None and address is None:
+        raise NotRunning("no network runs on this machine; start one with `sen up`")
+    client = connect(address)
+    if running is not None:
+        out.print(f"Ray at {running.address}, store {running.store}", highlight=False)
+        out.print(f"HTTP at {running.url or '(not served)'}", highlight=False)
+    reply = network_reply(client.network(), client.config().dispatch.max_active)
+    for line in network_lines(reply):
+        out.print(line, highlight=False)
+    for expansion in client.expansions():
+        if not expansion.ended or expansion.error:
+            out.print(f"{expansion.task}: {learning_remark(expansion)}", highlight=False)

@@ -1,0 +1,238 @@
+"""Hand-written stand-ins for what Ray gives, and small ready-made values. All fakes live here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ray.exceptions import RayActorError
+
+from cluster.expansion import features_for, learn_routing, write
+from cluster.messages import Learned, NetworkView
+from cluster.names import weights_path
+from cluster.registry import PathwayEntry, Registry, RegistryLog
+from cluster.routers import Routers
+from cluster.slot import Inputs, Slot
+from cluster.store import Store
+from dispatcher import Snapshot
+from pathways import Link, PathwayId, PathwaySpec, StoredPathway, TaskData, image_signature
+from pathways.spec import Training
+
+Sets = dict[str, tuple[TaskData, TaskData]]
+"""Name → (train, test)."""
+
+NOBODY = 65534
+
+
+def made_up_spec(
+    id: str, *, source: str | None = None, parameters: int = 100, lent: int = 0
+) -> PathwaySpec:
+    """A spec without a model behind it, of a pathway that reads `lent` weights of its source."""
+    return PathwaySpec(
+        id=PathwayId.parse(id),
+        signature=image_signature(),
+        labels=("a", "b"),
+        family="mlp",
+        options={"hidden": 4},
+        source=PathwayId.parse(source) if source else None,
+        source_width=4 if source else 0,
+        links=(Link(1, 0, 0.8),) if source else (),
+        parameters=parameters,
+        active_parameters=parameters + lent,
+        weights_sha256="ab" * 32,
+        training=Training(
+            examples=10,
+            shots=None,
+            epochs=3,
+            seed=0,
+            train_accuracy=0.9,
+            held_out_accuracy=None,
+            held_out_examples=0,
+            seconds=0.1,
+        ),
+    )
+
+
+def made_up_entry(id: str, **spec: Any) -> PathwayEntry:
+    """A registry entry without files behind it."""
+    return PathwayEntry(
+        spec=made_up_spec(id, **spec),
+        weights_path=f"pathways/{id}",
+        statistics_path=f"router/{id}",
+        statistics_sha256="cd" * 32,
+        request=f"00000001-{id.partition('@')[0]}",
+        learned_at="2025-01-01T00:00:00+00:00",
+    )
+
+
+def entry_of(request: str, learned: Learned) -> PathwayEntry:
+    """The registry entry of what an expansion wrote."""
+    spec = learned.pathway.spec
+    return PathwayEntry(
+        spec=spec,
+        weights_path=weights_path(spec.id, spec.weights_sha256),
+        statistics_path=learned.statistics_path,
+        statistics_sha256=learned.statistics_sha256,
+        request=request,
+        learned_at="2025-01-01T00:00:00+00:00",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedNetwork:
+    """A small network in a store."""
+
+    store: Store
+    registry: Registry
+    snapshots: Mapping[str, Snapshot]
+    """Signature key → router."""
+
+    def view(self, **fields: Any) -> NetworkView:
+        """The network as the controller would tell it; nothing resident unless said."""
+        return NetworkView(
+            **{"epoch": 1, "registry": self.registry, "placement": {}, **fields}  # type: ignore[arg-type]
+        )
+
+
+def publish_all(
+    root: Path, stored: Mapping[str, StoredPathway], data: Mapping[str, TaskData]
+) -> LearnedNetwork:
+    """Write pathways and their statistics as expansions do, and publish them in order."""
+    store = Store.open(root, create=True)
+    registry, routers, keys = Registry(), Routers(store), set()
+    for number, (name, pathway) in enumerate(stored.items(), start=1):
+        statistics = learn_routing(features_for(pathway.spec.signature), data[name])
+        entry = entry_of(f"{number:08d}-{name}", write(store, pathway, statistics))
+        registry = RegistryLog(store).commit(registry, [entry])
+        keys.add(routers.add(entry))
+    snapshots = {key: routers.solve(key) for key in keys}
+    return LearnedNetwork(store=store, registry=registry, snapshots=snapshots)
+
+
+@dataclass
+class LocalSlots:
+    """Real slots in this process, with the two calls a NetworkDispatcher is given."""
+
+    network: LearnedNetwork
+    slots: list[Slot] = field(default_factory=list)
+    runs: list[tuple[PathwayId, ...]] = field(default_factory=list)
+    """The pathways of every call that ran."""
+    woken: list[tuple[PathwayId, bool]] = field(default_factory=list)
+    """(pathway, missing) of every wake."""
+
+    def start(self, *tasks: str) -> Slot:
+        """A new slot with these tasks' pathways in it."""
+        slot = Slot(self.network.store.uri)
+        self.slots.append(slot)
+        for task in tasks:
+            entry = self.network.registry.entry(task)
+            slot.load(entry, self.network.registry.source_of(entry))
+        return slot
+
+    def placement(self, **slots: Slot) -> dict[PathwayId, Slot]:
+        """The placement that a view tells."""
+        return {self.network.registry.entry(task).id: slot for task, slot in slots.items()}
+
+    async def run(
+        self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]
+    ) -> list[NDArray[np.float32]]:
+        self.runs.append(tuple(pathway for pathway, _ in groups))
+        await asyncio.sleep(0)
+        return handle.run(groups)
+
+    async def wake(self, pathway: PathwayId, *, missing: bool) -> Slot:
+        self.woken.append((pathway, missing))
+        await asyncio.sleep(0)
+        return self.start(pathway.task)
+
+
+class _Method:
+    """An actor's method: `.remote(...)` gives an awaitable. The call is sent at once."""
+
+    def __init__(self, handle: FakeSlotHandle, name: str) -> None:
+        self._handle, self._name = handle, name
+
+    def remote(self, *arguments: Any) -> asyncio.Future[Any]:
+        sent = asyncio.ensure_future(self._handle.call(self._name, *arguments))
+        sent.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return sent
+
+
+class FakeSlotHandle:
+    """The handle of a slot's actor that runs one call at a time, in the order they were sent."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        """(method, pathway) in the order of running."""
+        self.sources: list[tuple[PathwayId, PathwayId | None]] = []
+        """(pathway, source) of every load."""
+        self.held: set[PathwayId] = set()
+        self.damaged: dict[str, Exception] = {}
+        """Pathway → what loading it raises."""
+        self.dead = False
+        self.restarts = 0
+        """So many of the next calls find the process restarting, empty."""
+        self.go = asyncio.Event()
+        """Loading waits for this."""
+        self.go.set()
+        self._turn = asyncio.Lock()
+        self.load = _Method(self, "load")
+        self.unload = _Method(self, "unload")
+        self.resident = _Method(self, "resident")
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        async with self._turn:
+            if self.restarts:
+                self.restarts -= 1
+                self.held.clear()
+                raise RayActorError
+            if self.dead:
+                raise RayActorError
+            return await getattr(self, f"_{name}")(*arguments)
+
+    async def _load(self, entry: PathwayEntry, source: PathwayEntry | None) -> None:
+        self.calls.append(("load", str(entry.id)))
+        self.sources.append((entry.id, source.id if source else None))
+        await self.go.wait()
+        if error := self.damaged.get(str(entry.id)):
+            raise error
+        self.held.add(entry.id)
+
+    async def _unload(self, pathway: PathwayId) -> None:
+        self.calls.append(("unload", str(pathway)))
+        self.held.discard(pathway)
+
+    async def _resident(self) -> list[PathwayId]:
+        return sorted(self.held)
+
+
+@contextmanager
+def powerless() -> Iterator[None]:
+    """File permissions count inside, also where tests run as root."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """A temporary directory that every user may enter (pytest's own are private)."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+        for directory in (path, *(p for p in path.rglob("*") if p.is_dir())):
+            directory.chmod(0o755)

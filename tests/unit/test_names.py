@@ -1,0 +1,70 @@
+"""Names in the cluster and paths in the store: what is rendered is parsed."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.names import (
+    change_path,
+    parse_registry_file,
+    parse_request_id,
+    parse_slot_actor_name,
+    request_id,
+    slot_actor_name,
+    snapshot_path,
+    spec_path,
+    statistics_path,
+    weights_path,
+)
+from pathways import PathwayId
+
+SHA = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("slot", [0, 3, 1_000])
+def test_a_slot_s_number_reads_back(slot: int) -> None:
+    assert parse_slot_actor_name(slot_actor_name(slot)) == slot
+
+
+@pytest.mark.parametrize(
+    "name", ["", "3", "sen:slot:", "sen:slot:x", "sen:slot:-1", "sen:controller", "my:sen:slot:3"]
+)
+def test_other_actors_are_no_slots(name: str) -> None:
+    assert parse_slot_actor_name(name) is None
+
+
+@pytest.mark.parametrize("task", ["upper", "a-b.c_d-2", "7"])
+def test_a_request_id_reads_back(task: str) -> None:
+    assert request_id(3, "upper") == "00000003-upper"
+    assert parse_request_id(request_id(42, task)) == (42, task)
+
+
+@pytest.mark.parametrize("text", ["", "upper", "3-upper", "00000003", "00000003-", "00000003-Up/x"])
+def test_other_text_is_no_request_id(text: str) -> None:
+    assert parse_request_id(text) is None
+
+
+def test_request_ids_sort_by_arrival() -> None:
+    ids = [request_id(n, task) for n, task in ((2, "z"), (10, "a"), (100, "b"))]
+    assert sorted(ids) == ids
+
+
+@pytest.mark.parametrize("version", [1, 256, 10**11])
+def test_registry_files_read_back(version: int) -> None:
+    change, snapshot = change_path(version), snapshot_path(version)
+    assert parse_registry_file(change.removeprefix("registry/")) == (version, False)
+    assert parse_registry_file(snapshot.removeprefix("registry/")) == (version, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["1.json", "000000000001.txt", ".000000000001.json.5f", "000000000001.snap.json", ""]
+)
+def test_other_files_are_no_registry_files(name: str) -> None:
+    assert parse_registry_file(name) is None
+
+
+def test_the_files_of_a_pathway_hold_its_hash() -> None:
+    pathway = PathwayId("digits", 2)
+    assert weights_path(pathway, SHA) == "pathways/digits/2-0123456789abcdef/weights.safetensors"
+    assert spec_path(pathway, SHA) == "pathways/digits/2-0123456789abcdef/spec.json"
+    assert statistics_path(pathway, SHA) == "router/digits/2-0123456789abcdef.safetensors"

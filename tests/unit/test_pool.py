@@ -1,0 +1,324 @@
+"""The slot pool carries out what residency decides, one slot's calls in the order they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from cluster.config import SlotConfig
+from cluster.errors import NotResident, StoreDamagedError, TaskUnavailable
+from cluster.pool import SlotPool
+from cluster.residency import Residency
+from pathways import PathwayId, WeightsError
+from tests.unit.fakes import FakeSlotHandle, made_up_entry
+
+A, B, C = (made_up_entry(f"{task}@1") for task in "abc")
+
+
+class Pool:
+    """A SlotPool over fake handles."""
+
+    def __init__(self, max_slots: int, pathways_per_slot: int = 1) -> None:
+        self.handles: dict[int, FakeSlotHandle] = {}
+        self.changes = 0
+        config = SlotConfig(max_slots=max_slots, pathways_per_slot=pathways_per_slot)
+        self.pool = SlotPool(Residency(config), self._start, self._changed)
+
+    def _start(self, slot: int) -> FakeSlotHandle:
+        self.handles[slot] = FakeSlotHandle()
+        return self.handles[slot]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def held(self) -> dict[str, set[int]]:
+        """Pathway → slots that really hold it."""
+        found: dict[str, set[int]] = {}
+        for slot, handle in self.handles.items():
+            for pathway in handle.held:
+                found.setdefault(str(pathway), set()).add(slot)
+        return found
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, timeout=10))
+
+
+async def let_others_run() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_waking_starts_a_slot_and_loads_into_it() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        handle = await made.pool.wake(A, None)
+        assert handle is made.handles[0]
+        assert handle.calls == [("load", "a@1")]
+        assert made.pool.placement() == {A.id: handle}
+        assert made.pool.slots() == {A.id: 0}
+        assert made.pool.handles() == {0: handle}
+        assert made.changes == 1
+
+    run(work())
+
+
+def test_a_resident_pathway_is_not_loaded_again() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        first = await made.pool.wake(A, None)
+        assert await made.pool.wake(A, None) is first
+        assert first.calls == [("load", "a@1")]
+
+    run(work())
+
+
+def test_its_source_is_handed_to_the_slot() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        linked = made_up_entry("b@1", source="a@1")
+        handle = await made.pool.wake(linked, A)
+        assert handle.sources == [(linked.id, A.id)]
+
+    run(work())
+
+
+def test_wakes_at_the_same_time_load_once() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        handles = await asyncio.gather(*(made.pool.wake(A, None) for _ in range(5)))
+        assert set(handles) == {made.handles[0]}
+        assert made.handles[0].calls == [("load", "a@1")]
+        assert list(made.handles) == [0]
+
+    run(work())
+
+
+def test_a_pathway_is_not_told_to_be_there_before_it_is_loaded() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        await made.pool.wake(A, None)
+        made.handles[0].go.clear()
+        waking = asyncio.create_task(made.pool.wake(B, None))
+        await let_others_run()
+        assert made.pool.placement() == {}
+        assert made.pool.slots() == {}
+        made.handles[0].go.set()
+        await waking
+        assert list(made.pool.placement()) == [B.id]
+
+    run(work())
+
+
+def test_the_evicted_pathway_is_unloaded_before_the_new_one_is_loaded() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        await made.pool.wake(A, None)
+        await made.pool.wake(B, None)
+        made.pool.use({A.id: 3})
+        handle = await made.pool.wake(C, None)
+        assert handle is made.handles[1]
+        assert handle.calls == [("load", "b@1"), ("unload", "b@1"), ("load", "c@1")]
+        assert made.held() == {"a@1": {0}, "c@1": {1}}
+        assert set(made.pool.placement()) == {A.id, C.id}
+
+    run(work())
+
+
+def test_a_packed_slot_is_shared() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1, pathways_per_slot=3)
+        handles = await asyncio.gather(*(made.pool.wake(e, None) for e in (A, B, C)))
+        assert set(handles) == {made.handles[0]}
+        assert made.handles[0].held == {A.id, B.id, C.id}
+
+    run(work())
+
+
+@pytest.mark.parametrize("damage", [WeightsError("bits are wrong"), StoreDamagedError("no file")])
+def test_a_damaged_pathway_is_unavailable_and_its_place_free_again(damage: Exception) -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        await made.pool.wake(A, None)
+        await made.pool.wake(B, None)
+        made.handles[0].damaged["c@1"] = damage
+        with pytest.raises(TaskUnavailable, match=f"c@1 cannot be loaded: {damage}"):
+            await made.pool.wake(C, None)
+        assert set(made.pool.placement()) == {B.id}
+        del made.handles[0].damaged["c@1"]
+        assert await made.pool.wake(A, None) is made.handles[0]
+        assert set(made.pool.placement()) == {A.id, B.id}
+
+    run(work())
+
+
+def test_everyone_who_waits_for_a_damaged_pathway_is_told() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        await made.pool.wake(A, None)
+        made.handles[0].damaged["b@1"] = WeightsError("bits are wrong")
+        waking = (made.pool.wake(B, None) for _ in range(3))
+        outcomes = await asyncio.gather(*waking, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [TaskUnavailable] * 3
+
+    run(work())
+
+
+def test_a_caller_that_goes_away_does_not_stop_the_loading() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        await made.pool.wake(A, None)
+        made.handles[0].go.clear()
+        first, second = (asyncio.create_task(made.pool.wake(B, None)) for _ in range(2))
+        await let_others_run()
+        first.cancel()
+        made.handles[0].go.set()
+        assert await second is made.handles[0]
+
+    run(work())
+
+
+def test_a_slot_that_restarts_while_it_loads_is_asked_again() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        handle = await made.pool.wake(A, None)
+        handle.restarts = 2  # the unload and the load are lost
+        assert await made.pool.wake(B, None) is handle
+        assert made.held() == {"b@1": {0}}
+        assert made.pool.slots() == {B.id: 0}
+
+    run(work())
+
+
+def test_a_slot_that_stays_away_makes_the_caller_give_up() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        handle = await made.pool.wake(A, None)
+        handle.dead = True
+        with pytest.raises(NotResident, match="b@1 could not be kept in a slot"):
+            await made.pool.wake(B, None)
+        assert made.pool.placement() == {}
+        handle.dead = False
+        assert await made.pool.wake(B, None) is handle
+
+    run(work())
+
+
+def test_what_is_being_loaded_is_not_evicted() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        first = asyncio.create_task(made.pool.wake(A, None))
+        await let_others_run()
+        handle = made.handles[0]
+        assert await first is handle
+        handle.go.clear()
+        waking = [asyncio.create_task(made.pool.wake(e, None)) for e in (B, C)]
+        await let_others_run()
+        assert handle.calls == [("load", "a@1"), ("unload", "a@1"), ("load", "b@1")]
+        handle.go.set()
+        outcomes = await asyncio.gather(*waking, return_exceptions=True)
+        assert outcomes[1] is handle
+        assert handle.calls[3:] == [("unload", "b@1"), ("load", "c@1")]
+        assert made.held() == {"c@1": {0}}
+        assert list(made.pool.placement()) == [C.id]
+
+    run(work())
+
+
+def test_wakes_of_more_pathways_than_places_all_end() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        waking = [asyncio.create_task(made.pool.wake(e, None)) for e in (A, B, A, C, B)]
+        outcomes = await asyncio.gather(*waking, return_exceptions=True)
+        assert all(o is made.handles[0] or isinstance(o, NotResident) for o in outcomes)
+        assert {str(pathway): {0} for pathway in made.pool.placement()} == made.held()
+
+    run(work())
+
+
+def test_whatever_is_wanted_at_once_the_pool_knows_what_is_where() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2, pathways_per_slot=2)
+        entries = [made_up_entry(f"t{i}@1") for i in range(6)]
+        for step in range(5):
+            wanted = [entries[(step * i + i) % 6] for i in range(12)]
+            waking = (made.pool.wake(entry, None) for entry in wanted)
+            outcomes = await asyncio.gather(*waking, return_exceptions=True)
+            unexpected = [o for o in outcomes if not isinstance(o, FakeSlotHandle | NotResident)]
+            assert unexpected == []
+        told = {str(pathway): {slot} for pathway, slot in made.pool.slots().items()}
+        assert told == made.held()
+        assert max(len(handle.held) for handle in made.handles.values()) <= 2
+
+    run(work())
+
+
+def test_a_pathway_missing_from_its_slot_is_woken_again() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1, pathways_per_slot=2)
+        for entry in (A, B):
+            await made.pool.wake(entry, None)
+        made.handles[0].held.clear()  # its process restarted, empty
+        await made.pool.reconcile(A.id)
+        assert made.pool.placement() == {}
+        assert made.pool.handles() == {0: made.handles[0]}
+        await made.pool.wake(A, None)
+        assert made.handles[0].held == {A.id}
+
+    run(work())
+
+
+def test_a_lost_slot_is_started_anew() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        lost = await made.pool.wake(A, None)
+        lost.dead = True
+        before = made.changes
+        await made.pool.reconcile(A.id)
+        assert made.pool.placement() == {}
+        assert made.pool.handles() == {}
+        assert made.changes == before + 1
+        assert await made.pool.wake(A, None) is not lost
+        assert made.pool.slots() == {A.id: 0}
+
+    run(work())
+
+
+def test_reconciling_a_dormant_or_a_present_pathway_changes_nothing() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        handle = await made.pool.wake(A, None)
+        for pathway in (A.id, B.id, PathwayId("nobody")):
+            await made.pool.reconcile(pathway)
+        assert made.pool.placement() == {A.id: handle}
+
+    run(work())
+
+
+def test_reports_of_the_same_lost_slot_at_once_are_one_loss() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1, pathways_per_slot=2)
+        for entry in (A, B):
+            await made.pool.wake(entry, None)
+        made.handles[0].dead = True
+        await asyncio.gather(made.pool.reconcile(A.id), made.pool.reconcile(B.id))
+        assert made.pool.handles() == {}
+
+    run(work())
+
+
+def test_an_adopted_slot_keeps_its_pathways() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        handle = FakeSlotHandle()
+        handle.held.add(A.id)
+        await made.pool.adopt(0, handle)
+        assert await made.pool.wake(A, None) is handle
+        assert handle.calls == []
+        assert made.pool.slots() == {A.id: 0}
+        assert made.changes == 1
+
+    run(work())

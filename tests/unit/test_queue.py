@@ -1,0 +1,226 @@
+"""The queue of expansions: every way from waiting to learned or failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.errors import ExpansionFailed, TaskNameTaken
+from cluster.messages import ExpansionStatus, Stage, WaitingTask
+from cluster.names import request_id
+from cluster.queue import ExpansionQueue
+from pathways import LearnConfig, Progress
+
+FIRST, SECOND = request_id(1, "digits"), request_id(2, "lower")
+
+
+def queue(*tasks: str, attempts: int = 2) -> ExpansionQueue:
+    filled = ExpansionQueue(attempts)
+    for number, task in enumerate(tasks, start=1):
+        filled.add(waiting(number, task))
+    return filled
+
+
+def waiting(number: int, task: str) -> WaitingTask:
+    return WaitingTask(request=request_id(number, task), task=task, config=LearnConfig())
+
+
+def epoch(number: int) -> Progress:
+    return Progress(epoch=number, epochs=10, loss=0.5, accuracy=0.8)
+
+
+def test_an_empty_queue_gives_nothing() -> None:
+    assert len(queue()) == 0
+    assert queue().take() is None
+    assert not queue().unfinished
+    assert queue().all() == []
+
+
+def test_an_acknowledged_task_waits() -> None:
+    filled = queue("digits")
+    assert len(filled) == 1
+    assert filled.unfinished
+    assert filled.status(FIRST) == ExpansionStatus(
+        request=FIRST, task="digits", stage=Stage.WAITING
+    )
+
+
+def test_tasks_are_taken_in_the_order_of_arrival() -> None:
+    filled = queue("digits", "lower")
+    assert filled.take() == waiting(1, "digits")
+    assert filled.status(FIRST).stage is Stage.LEARNING
+    assert filled.status(SECOND).stage is Stage.WAITING
+    filled.learned(FIRST, 1)
+    assert filled.take() == waiting(2, "lower")
+
+
+def test_only_one_task_is_learned_at_a_time() -> None:
+    filled = queue("digits", "lower")
+    filled.take()
+    with pytest.raises(AssertionError, match="while another is being learned"):
+        filled.take()
+
+
+def test_progress_is_told() -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.progress(FIRST, epoch(3))
+    status = filled.status(FIRST)
+    assert (status.epoch, status.epochs, status.loss, status.accuracy) == (3, 10, 0.5, 0.8)
+    assert status.stage is Stage.LEARNING
+
+
+def test_a_learned_task_names_its_network_version() -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.learned(FIRST, 7)
+    status = filled.status(FIRST)
+    assert (status.stage, status.network_version, status.ended) == (Stage.LEARNED, 7, True)
+    assert not filled.unfinished
+
+
+def test_a_failed_task_names_its_reason_and_the_next_goes_on() -> None:
+    filled = queue("digits", "lower")
+    filled.take()
+    filled.failed(FIRST, "no such data")
+    status = filled.status(FIRST)
+    assert (status.stage, status.error, status.ended) == (Stage.FAILED, "no such data", True)
+    assert filled.take() == waiting(2, "lower")
+
+
+@pytest.mark.parametrize("ending", ["learned", "failed"])
+def test_late_progress_of_an_ended_task_is_ignored(ending: str) -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.progress(FIRST, epoch(2))
+    if ending == "learned":
+        filled.learned(FIRST, 1)
+    else:
+        filled.failed(FIRST, "no")
+    filled.progress(FIRST, epoch(9))
+    assert filled.status(FIRST).epoch == 2
+
+
+def test_an_unknown_expansion_is_refused() -> None:
+    with pytest.raises(ExpansionFailed, match="no expansion has id '00000009-x'"):
+        queue("digits").status("00000009-x")
+
+
+def test_all_expansions_are_listed_oldest_first() -> None:
+    filled = queue("digits", "lower")
+    filled.take()
+    filled.failed(FIRST, "no")
+    assert [status.request for status in filled.all()] == [FIRST, SECOND]
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def test_a_learned_task_s_name_is_taken() -> None:
+    with pytest.raises(TaskNameTaken, match="'digits' is learned already; choose another name"):
+        queue().check_free("digits", ["lower", "digits"])
+
+
+def test_a_waiting_task_s_name_is_taken() -> None:
+    with pytest.raises(TaskNameTaken, match=f"'digits' is waiting already .expansion {FIRST}"):
+        queue("digits").check_free("digits", [])
+
+
+def test_the_name_of_a_task_being_learned_is_taken() -> None:
+    filled = queue("digits")
+    filled.take()
+    with pytest.raises(TaskNameTaken, match="'digits' is learning already"):
+        filled.check_free("digits", [])
+
+
+def test_the_name_of_a_failed_task_is_free_again() -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.failed(FIRST, "no")
+    filled.check_free("digits", [])
+    filled.add(waiting(2, "digits"))
+    with pytest.raises(TaskNameTaken, match="is waiting already"):
+        filled.check_free("digits", [])
+
+
+def test_other_names_are_free() -> None:
+    queue("digits").check_free("lower", ["upper"])
+
+
+# --- lost workers -------------------------------------------------------------------------------
+
+
+def test_a_lost_worker_s_task_waits_again_before_the_others() -> None:
+    filled = queue("digits", "lower")
+    filled.take()
+    filled.progress(FIRST, epoch(5))
+    assert filled.worker_lost("killed") is None
+    status = filled.status(FIRST)
+    assert (status.stage, status.epoch) == (Stage.WAITING, 0)
+    assert filled.take() == waiting(1, "digits")
+
+
+def test_a_task_whose_workers_keep_dying_fails_in_the_end() -> None:
+    filled = queue("digits", "lower", attempts=3)
+    for _ in range(2):
+        filled.take()
+        assert filled.worker_lost("killed") is None
+    filled.take()
+    assert filled.worker_lost("out of memory") == FIRST
+    assert filled.status(FIRST).stage is Stage.FAILED
+    assert filled.status(FIRST).error == "the worker for 'digits' died 3 times: out of memory"
+    assert filled.take() == waiting(2, "lower")
+
+
+def test_a_task_is_tried_once_where_one_attempt_is_allowed() -> None:
+    filled = queue("digits", attempts=1)
+    filled.take()
+    assert filled.worker_lost("killed") == FIRST
+    assert not filled.unfinished
+
+
+def test_each_task_has_its_own_attempts() -> None:
+    filled = queue("digits", "lower")
+    for request in (FIRST, SECOND):
+        filled.take()
+        assert filled.worker_lost("killed") is None
+        filled.take()
+        filled.learned(request, 1)
+    assert not filled.unfinished
+
+
+def test_a_worker_that_never_starts_makes_the_first_task_fail_after_the_attempts() -> None:
+    filled = queue("digits", "lower")
+    assert filled.worker_lost("no CPU left") is None
+    assert filled.status(FIRST).stage is Stage.WAITING
+    assert filled.worker_lost("no CPU left") == FIRST
+    assert "no CPU left" in (filled.status(FIRST).error or "")
+    assert [status.stage for status in filled.all()] == [Stage.FAILED, Stage.WAITING]
+
+
+def test_a_worker_lost_with_nothing_to_do_harms_nothing() -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.learned(FIRST, 1)
+    assert filled.worker_lost("killed") is None
+    assert filled.status(FIRST).stage is Stage.LEARNED
+
+
+@pytest.mark.parametrize("ending", ["learned", "failed"])
+def test_a_task_ended_by_a_worker_thought_lost_is_not_learned_again(ending: str) -> None:
+    filled = queue("digits", "lower")
+    filled.take()
+    filled.worker_lost("its node does not answer")
+    if ending == "learned":
+        filled.learned(FIRST, 1)
+    else:
+        filled.failed(FIRST, "no")
+    assert filled.take() == waiting(2, "lower")
+    assert filled.status(FIRST).ended
+
+
+def test_progress_of_a_worker_thought_lost_is_ignored() -> None:
+    filled = queue("digits")
+    filled.take()
+    filled.worker_lost("its node does not answer")
+    filled.progress(FIRST, epoch(6))
+    assert filled.status(FIRST).epoch == 0

@@ -1,0 +1,224 @@
+"""The store: files appear whole or not at all, and every trouble names its path and cause."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from cluster import Store
+from cluster.errors import StoreDamagedError, StoreError, StoreFormatError
+from tests.unit.fakes import open_directory, powerless
+
+MARK = "sen-store.json"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", create=True)
+
+
+def files(store: Store) -> set[str]:
+    root = Path(store.path(""))
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_what_is_written_reads_back(store: Store) -> None:
+    body = os.urandom(100_000)
+    store.write_new("a/b/c.bin", body)
+    assert store.read("a/b/c.bin") == body
+    assert store.exists("a/b/c.bin")
+    assert store.list("a") == ["b"]
+    assert files(store) == {MARK, "a/b/c.bin"}
+
+
+def test_a_store_opens_again(store: Store) -> None:
+    store.write_new("x", b"1")
+    assert Store.open(store.uri).read("x") == b"1"
+    assert Store.open(store.uri, create=True).read("x") == b"1"
+
+
+def test_a_uri_of_a_directory_is_that_directory(store: Store) -> None:
+    store.write_new("x", b"1")
+    again = Store.open(f"file://{store.path('')}")
+    again.write_new("y", b"2")
+    assert store.read("y") == b"2"
+    assert again.path_for_others("x") == f"file://{store.path('x')}"
+    assert store.path_for_others("x") == store.path("x")
+
+
+def test_a_file_is_never_overwritten(store: Store) -> None:
+    store.write_new("a/x", b"first")
+    with pytest.raises(StoreError, match=r"/a/x exists already; is another network using this"):
+        store.write_new("a/x", b"second")
+    assert store.read("a/x") == b"first"
+    assert files(store) == {MARK, "a/x"}
+
+
+def test_content_written_twice_is_as_good_as_once(store: Store) -> None:
+    store.write_content("x-1234", b"body")
+    store.write_content("x-1234", b"body")
+    assert store.read("x-1234") == b"body"
+    assert files(store) == {MARK, "x-1234"}
+
+
+@pytest.mark.parametrize("step", ["fsync", "link"])
+def test_a_write_that_fails_leaves_no_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, step, full)
+        with pytest.raises(StoreError, match=r"cannot write .*/a/x: .*No space left.*or full\?"):
+            store.write_new("a/x", b"body")
+    assert not store.exists("a/x")
+    assert files(store) == {MARK}
+    store.write_new("a/x", b"body")
+
+
+def test_a_name_appears_only_after_its_content_is_on_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    sync, link = os.fsync, os.link
+
+    def watched_sync(handle: int) -> None:
+        seen.append(("sync", store.exists("x")))
+        sync(handle)
+
+    def watched_link(aside: Path, path: Path) -> None:
+        assert aside.read_bytes() == b"body"
+        link(aside, path)
+        seen.append(("link", store.exists("x")))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", watched_sync)
+        patched.setattr(os, "link", watched_link)
+        store.write_new("x", b"body")
+    assert seen == [("sync", False), ("link", True), ("sync", True)]
+
+
+def test_what_a_killed_writer_left_is_no_file_of_the_store(store: Store) -> None:
+    store.write_new("a/x", b"body")
+    Path(store.path("a/.y.0123456789abcdef")).write_bytes(b"bo")
+    assert store.list("a") == ["x"]
+
+
+def test_a_creator_killed_before_the_mark_does_not_spoil_the_place(tmp_path: Path) -> None:
+    (tmp_path / f".{MARK}.0123456789abcdef").write_bytes(b"{")
+    Store.open(tmp_path, create=True).write_new("x", b"1")
+
+
+def test_a_missing_directory_lists_nothing(store: Store) -> None:
+    assert store.list("none") == []
+    assert not store.exists("none")
+
+
+def test_names_are_listed_in_order(store: Store) -> None:
+    for name in ("b", "a", "c"):
+        store.write_new(f"d/{name}", b"")
+    assert store.list("d") == ["a", "b", "c"]
+
+
+def test_a_missing_file_is_damage_and_named(store: Store) -> None:
+    with pytest.raises(StoreDamagedError, match=r"/a/none is missing; restore it from a backup"):
+        store.read("a/none")
+
+
+def test_a_directory_is_removed_with_what_is_in_it(store: Store) -> None:
+    store.write_new("d/e/x", b"1")
+    store.delete_directory("d")
+    store.delete_directory("d")
+    assert files(store) == {MARK}
+
+
+def test_an_empty_place_is_no_store_until_one_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreFormatError, match=r"is no store; make one with `sen up --store .*`"):
+        Store.open(tmp_path)
+    with pytest.raises(StoreFormatError, match="is no store"):
+        Store.open(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_place_with_other_files_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(StoreFormatError, match=r"holds other files \(thesis\.txt, …\); name an"):
+        Store.open(tmp_path, create=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_is_no_place_for_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("precious")
+    for create in (False, True):
+        with pytest.raises(StoreError, match="file"):
+            Store.open(path, create=create)
+    assert path.read_text() == "precious"
+
+
+def test_a_store_of_another_format_is_refused(store: Store) -> None:
+    Path(store.path(MARK)).write_text(json.dumps({"format": 7}))
+    for create in (False, True):
+        with pytest.raises(StoreFormatError, match="has format 7, this version of sen reads form"):
+            Store.open(store.uri, create=create)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
+def test_a_damaged_mark_is_refused(store: Store, text: str) -> None:
+    Path(store.path(MARK)).write_text(text)
+    with pytest.raises(StoreFormatError, match=rf"{MARK} cannot be read"):
+        Store.open(store.uri)
+
+
+def test_an_unknown_kind_of_uri_is_refused() -> None:
+    with pytest.raises(StoreError, match=r"cannot reach a store at gopher://x/y"):
+        Store.open("gopher://x/y")
+
+
+def test_a_read_only_store_can_be_read_but_not_written() -> None:
+    with open_directory() as place:
+        store = Store.open(place / "store", create=True)
+        store.write_new("a/x", b"1")
+        for directory in ("a", ""):
+            Path(store.path(directory)).chmod(0o555)
+        with powerless():
+            again = Store.open(store.uri)
+            assert again.read("a/x") == b"1"
+            for name in ("y", "a/y", "b/y"):
+                with pytest.raises(StoreError, match=rf"cannot write .*/{name}: .*denied.*read-on"):
+                    again.write_new(name, b"2")
+            with pytest.raises(StoreError, match=r"cannot remove .*/a: "):
+                again.delete_directory("a")
+
+
+def test_a_place_that_may_not_be_written_cannot_become_a_store() -> None:
+    with open_directory() as place:
+        place.chmod(0o555)
+        with powerless(), pytest.raises(StoreError, match=r"cannot write .*/new.*denied"):
+            Store.open(place / "new", create=True)
+
+
+def test_a_file_that_may_not_be_read_is_named_but_not_called_damaged() -> None:
+    with open_directory() as place:
+        store = Store.open(place / "store", create=True)
+        store.write_new("x", b"1")
+        Path(store.path("x")).chmod(0)
+        with powerless(), pytest.raises(StoreError, match=r"cannot read .*/x: ") as caught:
+            store.read("x")
+    assert not isinstance(caught.value, StoreDamagedError)
+
+
+def test_on_an_object_store_a_file_is_never_overwritten_either(tmp_path: Path) -> None:
+    """pyarrow's view of a subtree stands in for an object store: it is no local file system."""
+    remote = Store(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "", "remote://x")
+    remote.write_new("x", b"1")
+    with pytest.raises(StoreError, match="x exists already"):
+        remote.write_new("x", b"2")
+    remote.write_content("x", b"1")
+    assert remote.read("x") == b"1"
