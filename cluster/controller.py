@@ -8,7 +8,6 @@ work run off its event loop.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Mapping
@@ -19,22 +18,19 @@ import ray
 from ray.exceptions import RayError
 
 from cluster.config import SenConfig
-from cluster.errors import SenError, StoreDamagedError, StoreError, TaskUnavailable
+from cluster.errors import SenError, StoreDamagedError, TaskUnavailable
+from cluster.expansions import Expansions, JobLost
 from cluster.messages import ExpansionStatus, Learned, NetworkView, Verification, WaitingTask
 from cluster.names import (
     CONTROLLER,
     JOBS,
     NAMESPACE,
-    parse_request_id,
     parse_slot_actor_name,
-    request_id,
     slot_actor_name,
     weights_path,
 )
 from cluster.pool import SlotPool
-from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, RegistryLog
-from cluster.requests import RequestLog
 from cluster.residency import Residency
 from cluster.routers import Routers
 from cluster.slot import start_slot
@@ -42,7 +38,7 @@ from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
 from dispatcher import DispatcherError
-from pathways import LearnConfig, PathwayId, Progress, TaskData, check_task_name
+from pathways import LearnConfig, PathwayId, Progress, TaskData
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +50,9 @@ class Controller:
         self._config = config
         self._store = Store.open(config.store, create=True)
         self._log = RegistryLog(self._store)
-        self._requests = RequestLog(self._store)
         self._registry = self._log.load()
-        self._queue = ExpansionQueue(config.expansion.attempts)
+        learned = [entry.request for entry in self._registry.pathways.values()]
+        self._expansions = Expansions(self._store, config.expansion, learned, self._run_job)
         self._routers = Routers(self._store)
         self._snapshots: dict[str, Any] = {}  # signature key → object reference
         self._unavailable: dict[str, str] = {}
@@ -67,11 +63,8 @@ class Controller:
         )
         # From the clock: dispatchers compare epochs across restarts of the controller.
         self._epoch = time.time_ns()
-        self._sequence = itertools.count(self._last_sequence() + 1)
         self._change = asyncio.Event()
-        self._work = asyncio.Event()
         self._publishing = asyncio.Lock()
-        self._submitting = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
     # --- starting -------------------------------------------------------------------------
@@ -87,16 +80,10 @@ class Controller:
                 self._set_unavailable(entry.id.task, str(error))
         for key in keys:
             await self._solve(key)
-        await asyncio.to_thread(self._resume_requests)
+        await asyncio.to_thread(self._expansions.resume)
         self._spawn(self._wake_all(self._registry.entries()[: self._capacity()]))
-        self._spawn(self._run_jobs())
+        self._spawn(self._expansions.run_jobs())
         self._changed()
-
-    def _last_sequence(self) -> int:
-        """The highest number any expansion had, so that ids are never used twice."""
-        learned = [entry.request for entry in self._registry.pathways.values()]
-        parsed = [parse_request_id(request) for request in [*learned, *self._requests.ids()]]
-        return max((p[0] for p in parsed if p), default=0)
 
     def _capacity(self) -> int:
         return self._config.slots.max_slots * self._config.slots.pathways_per_slot
@@ -106,22 +93,6 @@ class Controller:
         for slot in sorted(s for s in map(parse_slot_actor_name, names) if s is not None):
             handle = ray.get_actor(slot_actor_name(slot), namespace=NAMESPACE)
             await self._pool.adopt(slot, handle)
-
-    def _resume_requests(self) -> None:
-        """Queue what was acknowledged; drop what was learned or cut off while it came in."""
-        done = {entry.request for entry in self._registry.pathways.values()}
-        for request in self._requests.ids():
-            try:
-                waiting = None if request in done else self._requests.waiting(request)
-            except StoreDamagedError as error:
-                logger.error("expansion %s is passed over: %s", request, error)
-                continue
-            if waiting is None:
-                self._requests.remove(request)
-            else:
-                self._queue.add(waiting)
-        if len(self._queue):
-            self._work.set()
 
     # --- the network as others see it ------------------------------------------------------
 
@@ -187,46 +158,28 @@ class Controller:
     # --- expansions -------------------------------------------------------------------------
 
     async def submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
-        """Take a task to learn; durable when this returns its request id.
-
-        Raises TaskNameTaken, PathwaysError for an unusable name, StoreError.
-        """
-        check_task_name(task)
-        async with self._submitting:
-            self._queue.check_free(task, self._registry.current)
-            request = request_id(next(self._sequence), task)
-            await asyncio.to_thread(self._requests.add, request, config, data)
-            self._queue.add(WaitingTask(request=request, task=task, config=config))
-        self._work.set()
-        return request
+        """Take a task to learn; see Expansions.submit."""
+        return await self._expansions.submit(task, data, config, self._registry.current)
 
     def expansion(self, request: str) -> ExpansionStatus:
         """Where an expansion stands."""
-        return self._queue.status(request)
+        return self._expansions.status(request)
 
     def expansions(self) -> list[ExpansionStatus]:
         """All expansions since the controller started."""
-        return self._queue.all()
+        return self._expansions.all()
 
     async def take(self) -> WaitingTask | None:
         """For the training worker: the next task; None when it should end."""
-        if not len(self._queue):
-            self._work.clear()
-            try:
-                async with asyncio.timeout(self._config.expansion.linger_s):
-                    await self._work.wait()
-            except TimeoutError:
-                return None
-        return self._queue.take()
+        return await self._expansions.take()
 
     def progress(self, request: str, progress: Progress) -> None:
         """For the training worker: an epoch is done."""
-        self._queue.progress(request, progress)
+        self._expansions.progress(request, progress)
 
     async def fail(self, request: str, reason: str) -> None:
         """For the training worker: the task cannot be learned."""
-        self._queue.failed(request, reason)
-        await self._forget(request)
+        await self._expansions.failed(request, reason)
 
     async def publish(self, request: str, learned: Learned) -> int:
         """For the training worker: commit a learned task; returns the network version.
@@ -234,53 +187,32 @@ class Controller:
         The registry entry is the commit. What follows can be done again after a crash.
         """
         async with self._publishing:
+            if self._expansions.status(request).ended:
+                return self._registry.version  # a worker thought lost was here before
             entry = _entry(request, learned)
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, [entry])
             await self._solve(await asyncio.to_thread(self._routers.add, entry))
-            self._queue.learned(request, self._registry.version)
             self._changed()
+            await self._expansions.learned(request, self._registry.version)
         self._spawn(self._wake_all([entry]))
-        await self._forget(request)
         return self._registry.version
-
-    async def _forget(self, request: str) -> None:
-        """Remove an ended request's data; if that fails, the next start tries again."""
-        try:
-            await asyncio.to_thread(self._requests.remove, request)
-        except StoreError as error:
-            logger.warning("%s", error)
 
     async def _solve(self, key: str) -> None:
         snapshot = await asyncio.to_thread(self._routers.solve, key)
         self._snapshots[key] = ray.put(snapshot.to_arrays())
 
-    async def _run_jobs(self) -> None:
-        """Start a training job whenever tasks wait and none runs."""
-        while True:
-            await self._work.wait()
-            name = f"expansion-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
-            job = TrainingJob(
-                controller=ray.get_runtime_context().current_actor,
-                store_uri=self._config.store,
-                config=self._config.expansion,
-            )
-            await self._run_job(job, name)
-            # The worker cleared the event when it found the queue empty; a task it lost is back.
-            if self._queue.unfinished:
-                self._work.set()
-            else:
-                self._work.clear()
-
-    async def _run_job(self, job: TrainingJob, name: str) -> None:
+    async def _run_job(self) -> None:
+        """Run one training job; raises JobLost if its worker died."""
+        job = TrainingJob(
+            controller=ray.get_runtime_context().current_actor,
+            store_uri=self._config.store,
+            config=self._config.expansion,
+        )
+        name = f"expansion-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         try:
             await run_training_job.remote(job, name, self._store.path_for_others(JOBS))
         except RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            logger.error("training job %s ended: %s", name, reason)
-            if failed := self._queue.worker_lost(reason):
-                await self._forget(failed)
-        finally:
-            await asyncio.to_thread(self._store.delete_directory, JOBS)
+            raise JobLost(str(error).strip().splitlines()[-1]) from error
 
     # --- proof ------------------------------------------------------------------------------
 

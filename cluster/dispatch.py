@@ -20,7 +20,16 @@ from cluster.errors import NotResident, TaskUnavailable
 from cluster.inputs import Input, fit
 from cluster.messages import Activation, Answer, NetworkView
 from cluster.slot import Inputs
-from dispatcher import Decision, Dispatcher, SelectConfig, Snapshot, gate, make_features, merge
+from dispatcher import (
+    Decision,
+    Dispatcher,
+    SelectConfig,
+    Snapshot,
+    gate,
+    make_features,
+    merge,
+    rows_by_task,
+)
 from dispatcher.features import Features
 from pathways import PathwayId, Signature
 
@@ -133,10 +142,7 @@ class NetworkDispatcher:
     async def _answer(
         self, view: NetworkView, x: Inputs, decisions: Sequence[Decision]
     ) -> list[Answer]:
-        rows: dict[str, list[int]] = {}
-        for row, decision in enumerate(decisions):
-            for task in () if decision.unknown else decision.tasks:
-                rows.setdefault(task, []).append(row)
+        rows = rows_by_task(decisions)
         entries = {task: view.registry.entry(task) for task in rows}
         given = await self._run_all({entries[t].id: x[r] for t, r in rows.items()})
         by_row: list[dict[str, NDArray[np.float32]]] = [{} for _ in decisions]

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,8 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
         family = []
     _, left = psutil.wait_procs(family, timeout=_STOP_GRACE_S)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it may end by itself at this moment
+            process.kill()
     psutil.wait_procs(left, timeout=_STOP_GRACE_S)
     if temp_dir:
         shutil.rmtree(temp_dir, ignore_errors=True)

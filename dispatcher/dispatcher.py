@@ -96,9 +96,12 @@ def _decision(
 
 
 def rows_by_task(decisions: Sequence[Decision]) -> dict[str, list[int]]:
-    """For each active task the rows it is to answer: one call a pathway, not one a request."""
+    """For each active task the rows it is to answer: one call a pathway, not one a request.
+
+    Unknown inputs activate none.
+    """
     groups: dict[str, list[int]] = {}
     for row, decision in enumerate(decisions):
-        for task in decision.tasks:
+        for task in () if decision.unknown else decision.tasks:
             groups.setdefault(task, []).append(row)
     return groups

@@ -64,10 +64,11 @@ def test_labels_and_probabilities_must_match() -> None:
         merge([])
 
 
-def test_rows_are_grouped_by_pathway() -> None:
+def test_rows_are_grouped_by_pathway_but_for_unknown_inputs() -> None:
     decisions = [
         Decision(("a", "b"), (0.6, 0.4), 0.5),
         Decision(("b",), (1.0,), 2.0),
+        Decision(("b",), (1.0,), 0.9),
     ]
-    assert rows_by_task(decisions) == {"a": [0], "b": [0, 1]}
-    assert [decision.unknown for decision in decisions] == [False, True]
+    assert rows_by_task(decisions) == {"a": [0], "b": [0, 2]}
+    assert [decision.unknown for decision in decisions] == [False, True, False]

@@ -1,0 +1,149 @@
+"""Expansions as the controller sees them: taken in, kept durable, learned by training jobs.
+
+The queue decides; this class writes to the store, wakes whoever waits for work, and starts a
+job whenever tasks wait and none runs. How a job is run is passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from cluster.config import ExpansionConfig
+from cluster.errors import StoreDamagedError, StoreError
+from cluster.messages import ExpansionStatus, WaitingTask
+from cluster.names import JOBS, parse_request_id, request_id
+from cluster.queue import ExpansionQueue
+from cluster.requests import RequestLog
+from cluster.store import Store
+from pathways import LearnConfig, Progress, TaskData, check_task_name
+
+logger = logging.getLogger(__name__)
+
+
+class JobLost(Exception):  # noqa: N818 - reads as what happened
+    """A training job ended before its queue was empty."""
+
+
+class Expansions:
+    """Every expansion from its acknowledgement to its end. Lives in one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: ExpansionConfig,
+        learned: Iterable[str],
+        run_job: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`learned`: ids of expansions that are in the registry. `run_job` raises JobLost."""
+        self._store = store
+        self._config = config
+        self._learned = frozenset(learned)
+        self._run_job = run_job
+        self._requests = RequestLog(store)
+        self._queue = ExpansionQueue(config.attempts)
+        self._sequence = itertools.count(self._last_sequence() + 1)
+        self._work = asyncio.Event()
+        self._submitting = asyncio.Lock()
+
+    def _last_sequence(self) -> int:
+        """The highest number any expansion had, so that ids are never used twice."""
+        parsed = map(parse_request_id, [*self._learned, *self._requests.ids()])
+        return max((p[0] for p in parsed if p), default=0)
+
+    def resume(self) -> None:
+        """Queue what was acknowledged; remove what was learned or cut off while it came in."""
+        self._remove(JOBS)
+        for request in self._requests.ids():
+            try:
+                waiting = None if request in self._learned else self._requests.waiting(request)
+            except StoreDamagedError as error:
+                logger.error("expansion %s is passed over: %s", request, error)
+                continue
+            if waiting is None:
+                self._forget(request)
+            else:
+                self._queue.add(waiting)
+        if len(self._queue):
+            self._work.set()
+
+    async def submit(
+        self, task: str, data: TaskData, config: LearnConfig, in_service: Iterable[str]
+    ) -> str:
+        """Take a task to learn; durable when this returns its request id.
+
+        Raises TaskNameTaken, PathwaysError for an unusable name, StoreError.
+        """
+        check_task_name(task)
+        async with self._submitting:
+            self._queue.check_free(task, in_service)
+            request = request_id(next(self._sequence), task)
+            await asyncio.to_thread(self._requests.add, request, config, data)
+            self._queue.add(WaitingTask(request=request, task=task, config=config))
+        self._work.set()
+        return request
+
+    def status(self, request: str) -> ExpansionStatus:
+        """Where an expansion stands; raises ExpansionFailed for an unknown id."""
+        return self._queue.status(request)
+
+    def all(self) -> list[ExpansionStatus]:
+        """Expansions since the controller started, oldest first."""
+        return self._queue.all()
+
+    async def take(self) -> WaitingTask | None:
+        """The next task for a worker, which lingers for one; None when it should end."""
+        if not len(self._queue):
+            self._work.clear()
+            try:
+                async with asyncio.timeout(self._config.linger_s):
+                    await self._work.wait()
+            except TimeoutError:
+                return None
+        return self._queue.take()
+
+    def progress(self, request: str, progress: Progress) -> None:
+        """A worker reports an epoch."""
+        self._queue.progress(request, progress)
+
+    async def learned(self, request: str, network_version: int) -> None:
+        """The task is in the registry: its data are not needed any more."""
+        self._queue.learned(request, network_version)
+        await asyncio.to_thread(self._forget, request)
+
+    async def failed(self, request: str, reason: str) -> None:
+        """The task cannot be learned."""
+        self._queue.failed(request, reason)
+        await asyncio.to_thread(self._forget, request)
+
+    async def run_jobs(self) -> None:
+        """Run a training job whenever tasks wait; never returns."""
+        while True:
+            await self._work.wait()
+            try:
+                await self._run_job()
+            except JobLost as error:
+                logger.error("a training job ended: %s", error)
+                if lost := self._queue.worker_lost(str(error)):
+                    await asyncio.to_thread(self._forget, lost)
+            await asyncio.to_thread(self._remove, JOBS)
+            # The worker cleared the event when it found the queue empty; a task it lost is back.
+            if self._queue.unfinished:
+                self._work.set()
+            else:
+                self._work.clear()
+
+    def _forget(self, request: str) -> None:
+        """Remove an ended request's data; if that fails, the next start tries again."""
+        try:
+            self._requests.remove(request)
+        except StoreError as error:
+            logger.warning("%s", error)
+
+    def _remove(self, directory: str) -> None:
+        try:
+            self._store.delete_directory(directory)
+        except StoreError as error:
+            logger.warning("%s", error)

@@ -1,0 +1,174 @@
+"""Expansions are durable, are handed out in order, and survive lost jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cluster.config import ExpansionConfig
+from cluster.errors import StoreError, TaskNameTaken
+from cluster.expansions import Expansions, JobLost
+from cluster.messages import Stage, WaitingTask
+from cluster.names import JOBS
+from cluster.store import Store
+from pathways import LearnConfig, PathwaysError, TaskData
+from tests.unit.fakes import open_directory, powerless
+
+HOW = LearnConfig()
+
+
+async def no_job() -> None:
+    """A job nobody waits for."""
+
+
+def expansions(store: Store, learned: tuple[str, ...] = (), **config: float) -> Expansions:
+    settings = ExpansionConfig(**{"linger_s": 0.01, **config})  # type: ignore[arg-type]
+    return Expansions(store, settings, learned, no_job)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", create=True)
+
+
+@pytest.fixture
+def data(sets: dict[str, tuple[TaskData, TaskData]]) -> TaskData:
+    return sets["digits"][1]
+
+
+def test_what_was_acknowledged_is_there_after_a_restart(store: Store, data: TaskData) -> None:
+    async def submit() -> list[str]:
+        before = expansions(store)
+        return [await before.submit(task, data, HOW, ()) for task in ("b", "a")]
+
+    requests = asyncio.run(submit())
+    after = expansions(store)
+    after.resume()
+    assert [status.request for status in after.all()] == requests == ["00000001-b", "00000002-a"]
+
+    async def take() -> list[WaitingTask | None]:
+        first = await after.take()
+        assert first is not None
+        await after.learned(first.request, 1)
+        return [first, await after.take()]
+
+    assert [waiting.task for waiting in asyncio.run(take()) if waiting] == ["b", "a"]
+
+
+def test_a_learned_request_is_not_learned_again_and_its_data_go(
+    store: Store, data: TaskData
+) -> None:
+    request = asyncio.run(expansions(store).submit("a", data, HOW, ()))
+    after = expansions(store, learned=(request,))
+    after.resume()
+    assert after.all() == []
+    assert store.list("requests") == []
+
+
+def test_ids_go_on_after_learned_and_waiting_ones(store: Store, data: TaskData) -> None:
+    later = expansions(store, learned=("00000041-old",))
+    assert asyncio.run(later.submit("a", data, HOW, ())) == "00000042-a"
+    assert asyncio.run(expansions(store).submit("b", data, HOW, ())) == "00000043-b"
+
+
+def test_names_that_are_taken_or_unusable_are_refused(store: Store, data: TaskData) -> None:
+    async def submit() -> None:
+        mine = expansions(store)
+        await mine.submit("a", data, HOW, ())
+        for name, in_service, error in (
+            ("a", (), TaskNameTaken),
+            ("b", ("b",), TaskNameTaken),
+            ("B!", (), PathwaysError),
+        ):
+            with pytest.raises(error, match=name):
+                await mine.submit(name, data, HOW, in_service)
+
+    asyncio.run(submit())
+    assert store.list("requests") == ["00000001-a"]
+
+
+def test_a_failed_task_is_told_and_forgotten(store: Store, data: TaskData) -> None:
+    async def fail() -> Expansions:
+        mine = expansions(store)
+        request = await mine.submit("a", data, HOW, ())
+        await mine.take()
+        await mine.failed(request, "it is impossible")
+        return mine
+
+    (status,) = asyncio.run(fail()).all()
+    assert (status.stage, status.error) == (Stage.FAILED, "it is impossible")
+    assert store.list("requests") == []
+
+
+def test_a_worker_lingers_for_work_and_then_ends(store: Store, data: TaskData) -> None:
+    async def linger() -> tuple[WaitingTask | None, WaitingTask | None]:
+        mine = expansions(store, linger_s=5)
+        taking = asyncio.create_task(mine.take())
+        await asyncio.sleep(0)
+        await mine.submit("a", data, HOW, ())
+        return await taking, await expansions(store).take()
+
+    waited, ended = asyncio.run(linger())
+    assert waited is not None
+    assert waited.task == "a"
+    assert ended is None
+
+
+def test_a_lost_job_is_started_again_until_the_task_fails(store: Store, data: TaskData) -> None:
+    async def run() -> tuple[int, Expansions]:
+        jobs = 0
+        over = asyncio.Event()
+
+        async def lost() -> None:
+            nonlocal jobs
+            jobs += 1
+            await mine.take()
+            store.write_new(f"{JOBS}/{jobs}", b"left behind")
+            if jobs == 2:
+                over.set()
+            raise JobLost("killed")
+
+        mine = Expansions(store, ExpansionConfig(attempts=2), (), lost)
+        await mine.submit("a", data, HOW, ())
+        running = asyncio.create_task(mine.run_jobs())
+        await over.wait()
+        while not mine.all()[0].ended:
+            await asyncio.sleep(0)
+        while store.exists(JOBS):
+            await asyncio.sleep(0)
+        running.cancel()
+        return jobs, mine
+
+    jobs, mine = asyncio.run(asyncio.wait_for(run(), 20))
+    assert jobs == 2
+    assert "died 2 times: killed" in str(mine.all()[0].error)
+
+
+def test_one_damaged_request_does_not_stop_the_others(store: Store, data: TaskData) -> None:
+    async def submit() -> None:
+        mine = expansions(store)
+        await mine.submit("a", data, HOW, ())
+        await mine.submit("b", data, HOW, ())
+
+    asyncio.run(submit())
+    Path(store.path("requests/00000001-a/request.json")).write_text("{")
+    after = expansions(store)
+    after.resume()
+    assert [status.task for status in after.all()] == ["b"]
+
+
+def test_a_read_only_store_starts_and_refuses_to_learn(data: TaskData) -> None:
+    with open_directory() as directory:
+        store = Store.open(directory / "store", create=True)
+        request = asyncio.run(expansions(store).submit("a", data, HOW, ()))
+        for path in (directory / "store").rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        (directory / "store").chmod(0o555)
+        with powerless():
+            mine = expansions(store, learned=(request,))
+            mine.resume()
+            with pytest.raises(StoreError, match="read-only"):
+                asyncio.run(mine.submit("b", data, HOW, ()))
+        assert mine.all() == []
