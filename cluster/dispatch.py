@@ -33,7 +33,7 @@ from dispatcher import (
 from dispatcher.features import Features
 from pathways import PathwayId, Signature
 
-_TRIES = 3  # a slot may be restarting, or a pathway may be evicted between two steps
+_TRIES = 5  # a slot may be restarting, or another dispatcher's wake may evict this pathway
 
 Run = Callable[[Any, Sequence[tuple[PathwayId, Inputs]]], Awaitable[list[NDArray[np.float32]]]]
 """Run groups of inputs in the slot with this handle; raises NotResident or SlotGone."""
@@ -68,6 +68,7 @@ class NetworkDispatcher:
         self._features: dict[str, Features] = {}
         self._network: _Network | None = None
         self._placement: dict[PathwayId, Any] = {}
+        self._waking = asyncio.Lock()
         self.used: Counter[PathwayId] = Counter()
         """Rows each pathway ran since somebody last took the count."""
 
@@ -157,49 +158,25 @@ class NetworkDispatcher:
     async def _run_all(
         self, groups: Mapping[PathwayId, Inputs]
     ) -> dict[PathwayId, NDArray[np.float32]]:
-        """Run every group; one call a slot."""
+        """Run every group: residents at once, one call a slot; then the dormant, one by one."""
         self.used.update({pathway: len(x) for pathway, x in groups.items()})
-        done: dict[PathwayId, NDArray[np.float32]] = {}
-        missing: set[PathwayId] = set()
-        for _ in range(_TRIES):
-            left = {p: x for p, x in groups.items() if p not in done}
-            if not left:
-                break
-            by_slot = await self._by_slot(left, missing)
-            results = await asyncio.gather(
-                *(self._run_slot(handle, part) for handle, part in by_slot)
-            )
-            for result in results:
-                done.update(result)
-            missing = set(left) - set(done)
-        if missing:
-            names = ", ".join(map(str, sorted(missing)))
-            raise TaskUnavailable(f"{names} did not answer after {_TRIES} tries; try again")
+        placed = {p: self._placement[p] for p in groups if p in self._placement}
+        done = await self._run_residents(groups, placed)
+        for pathway, x in groups.items():
+            if pathway not in done:
+                done[pathway] = await self._wake_and_run(pathway, x, missing=pathway in placed)
         return done
 
-    async def _by_slot(
-        self, groups: Mapping[PathwayId, Inputs], missing: set[PathwayId]
-    ) -> list[tuple[Any, list[tuple[PathwayId, Inputs]]]]:
-        """Groups of inputs put together by the slot that is to run them; wakes what is dormant."""
-        handles = {p: h for p, h in self._placement.items() if p in groups and p not in missing}
-        dormant = [p for p in groups if p not in handles]
-        waking = (self._woken(p, missing=p in missing) for p in dormant)
-        found = zip(dormant, await asyncio.gather(*waking), strict=True)
-        woken = {pathway: handle for pathway, handle in found if handle is not None}
-        # A newer view may have replaced the placement meanwhile: these handles are as good.
-        handles.update(woken)
-        self._placement.update(woken)
+    async def _run_residents(
+        self, groups: Mapping[PathwayId, Inputs], placed: Mapping[PathwayId, Any]
+    ) -> dict[PathwayId, NDArray[np.float32]]:
         by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
-        for pathway, handle in handles.items():
+        for pathway, handle in placed.items():
             by_slot.setdefault(handle, []).append((pathway, groups[pathway]))
-        return list(by_slot.items())
-
-    async def _woken(self, pathway: PathwayId, *, missing: bool) -> Any | None:
-        """A woken pathway's slot; None if it was evicted again at once."""
-        try:
-            return await self._wake(pathway, missing=missing)
-        except NotResident:
-            return None
+        done: dict[PathwayId, NDArray[np.float32]] = {}
+        for given in await asyncio.gather(*(self._run_slot(h, g) for h, g in by_slot.items())):
+            done.update(given)
+        return done
 
     async def _run_slot(
         self, handle: Any, groups: list[tuple[PathwayId, Inputs]]
@@ -210,6 +187,25 @@ class NetworkDispatcher:
         except (NotResident, SlotGone):
             return {}
         return {pathway: result for (pathway, _), result in zip(groups, given, strict=True)}
+
+    async def _wake_and_run(
+        self, pathway: PathwayId, x: Inputs, *, missing: bool
+    ) -> NDArray[np.float32]:
+        """Run a pathway that has to be woken.
+
+        One at a time: what was woken runs before the next wake can evict it, so a batch may
+        need more pathways than there are places.
+        """
+        async with self._waking:
+            for _ in range(_TRIES):
+                try:
+                    handle = await self._wake(pathway, missing=missing)
+                    self._placement[pathway] = handle
+                    (result,) = await self._run(handle, [(pathway, x)])
+                    return result
+                except (NotResident, SlotGone):
+                    missing = True
+        raise TaskUnavailable(f"{pathway} did not answer after {_TRIES} tries; try again")
 
 
 def features_for(signature: Signature) -> Features:

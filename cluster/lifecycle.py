@@ -25,7 +25,6 @@ import ray
 from ray.exceptions import RayActorError
 
 from cluster.config import SenConfig
-from cluster.controller import start_controller
 from cluster.errors import NotRunning, SenError
 from cluster.names import CONTROLLER, NAMESPACE
 
@@ -181,6 +180,8 @@ def start_network(config: SenConfig) -> Any:
 
     Raises SenError if a network runs already, or if it cannot be started.
     """
+    from cluster.controller import start_controller  # brings Ray Train, which commands do without
+
     try:
         ray.get_actor(CONTROLLER, namespace=NAMESPACE)
     except ValueError:

@@ -12,7 +12,6 @@ from cluster.client import connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
 from cluster.lifecycle import home, load_running
-from deploy import network as networks
 from deploy.report import (
     learning_remark,
     links_table,
@@ -33,6 +32,8 @@ def up(
     store: str | None, config: Path | None, port: int | None, address: str | None, cpus: int | None
 ) -> None:
     """Start or join Ray, bring the network back and serve it."""
+    from deploy import network as networks  # Serve takes long to import
+
     settings = _settings(store, config, port)
     with progress_bars(out) as bars:
         bar = bars.add_task("start Ray", total=2, remark=settings.store)
@@ -59,6 +60,8 @@ def _settings(store: str | None, config: Path | None, port: int | None) -> SenCo
 
 def down() -> None:
     """Stop the network on this machine."""
+    from deploy import network as networks
+
     running = networks.down()
     out.print(f"stopped; `sen up --store {running.store}` brings it back", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -10,8 +11,10 @@ from rich.table import Table
 
 from cluster.client import Expansion
 from cluster.messages import ExpansionStatus, Stage, Verification
-from deploy.evaluation import Score
 from deploy.schemas import NetworkReply, TaskInfo
+
+if TYPE_CHECKING:  # the demo alone measures over HTTP
+    from deploy.evaluation import Score
 
 
 def progress_bars(console: Console) -> Progress:

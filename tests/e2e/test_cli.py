@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
+from cluster.lifecycle import start_head, stop_head
 from tests.integration.conftest import free_port
 
 SEN = Path(sys.executable).with_name("sen")
@@ -125,6 +127,25 @@ def test_learn_predict_and_mistakes(home: Path, network: int, shapes: Path, tmp_
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in sen(tmp_path, "--debug", "tasks").stderr
+
+
+def test_up_joins_a_cluster_and_down_leaves_it_running(tmp_path: Path) -> None:
+    os.environ["SEN_HOME"] = str(tmp_path)
+    address, pid, temp_dir = start_head(cpus=2)
+    try:
+        port = free_port()
+        joined = sen(
+            tmp_path, "up", "--address", address, "--store", tmp_path / "s", "--port", port
+        )
+        assert joined.returncode == 0, joined.stderr
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["network_version"] == 0
+        assert "no task was learned yet" in sen(tmp_path, "tasks").stdout
+        assert sen(tmp_path, "down").returncode == 0
+        assert psutil.pid_exists(pid), "a cluster that was joined is not ended"
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{port}/healthz")
+    finally:
+        stop_head(pid, temp_dir)
 
 
 def test_ctrl_c_stops_the_demo_and_leaves_no_process(tmp_path: Path) -> None:

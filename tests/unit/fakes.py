@@ -154,6 +154,20 @@ class LocalSlots:
         return self.start(pathway.task)
 
 
+class OnePlace(LocalSlots):
+    """Room for one pathway only: a wake unloads what was there."""
+
+    async def wake(self, pathway: PathwayId, *, missing: bool) -> Slot:
+        self.woken.append((pathway, missing))
+        place = self.slots[0] if self.slots else self.start()
+        for resident in place.resident():
+            place.unload(resident)
+        entry = self.network.registry.pathways[pathway]
+        place.load(entry, self.network.registry.source_of(entry))
+        await asyncio.sleep(0)
+        return place
+
+
 class _Method:
     """An actor's method: `.remote(...)` gives an awaitable. The call is sent at once."""
 

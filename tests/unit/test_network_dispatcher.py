@@ -25,7 +25,7 @@ from pathways import (
     StoredPathway,
     image_signature,
 )
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
+from tests.unit.fakes import LearnedNetwork, LocalSlots, OnePlace, Sets, publish_all
 
 TASKS = ("digits", "lower", "fashion", "spoken")
 
@@ -299,6 +299,15 @@ def test_a_pathway_missing_from_its_slot_is_woken_again_and_the_batch_retried(
     assert dict(made.used) == {PathwayId("digits"): 40}, "a retry is no second use"
 
 
+def test_a_batch_may_need_more_pathways_than_there_are_places(
+    network: LearnedNetwork, sets: Sets
+) -> None:
+    cramped = dispatcher(OnePlace(network), SelectConfig(second_above=0.0))
+    roomy = dispatcher(LocalSlots(network), SelectConfig(second_above=0.0))
+    given = inputs(sets, "digits") + inputs(sets, "lower")
+    assert run(cramped.answer(given)) == run(roomy.answer(given))
+
+
 def test_a_retry_runs_only_what_is_missing(slots: LocalSlots, sets: Sets) -> None:
     placement = slots.placement(digits=slots.start("digits"), lower=slots.start())
     made = dispatcher(slots, SelectConfig(second_above=0.0), placement=placement)
@@ -345,7 +354,7 @@ def test_a_pathway_that_never_answers_is_unavailable_in_the_end(
     network: LearnedNetwork, sets: Sets
 ) -> None:
     unlucky = Unlucky(network, run=[SlotGone("killed")] * 9, wake=[])
-    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 3 tries; try again"):
+    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 5 tries; try again"):
         run(dispatcher(unlucky).answer(inputs(sets, "digits"), "digits"))
 
 
