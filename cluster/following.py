@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 from cluster.dispatch import NetworkDispatcher, SlotGone
 from cluster.inputs import Input
@@ -60,8 +60,9 @@ class FollowingDispatcher:
                 view = await self._controller.watch.remote(self.view.epoch)
                 if view.epoch != self.view.epoch:
                     await self._adopt(view)
-            except RayActorError as error:
-                # It restarts by itself; until then the network is served as it was.
+            except RayError as error:
+                # It restarts by itself; until then the network is served as it was. Besides the
+                # call, a snapshot can be lost with the controller that put it there.
                 logger.warning("the controller does not answer: %s", error)
                 await asyncio.sleep(_RETRY_S)
 

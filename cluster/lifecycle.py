@@ -175,19 +175,23 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
         shutil.rmtree(temp_dir, ignore_errors=True)
 
 
-def start_network(config: SenConfig) -> Any:
-    """Start the network's controller in the joined cluster, from what its store holds.
-
-    Raises SenError if a network runs already, or if it cannot be started.
-    """
-    from cluster.controller import start_controller  # brings Ray Train, which commands do without
-
+def check_no_network() -> None:
+    """Raises SenError if a network runs in the joined cluster already."""
     try:
         ray.get_actor(CONTROLLER, namespace=NAMESPACE)
     except ValueError:
-        controller = start_controller(config)
-    else:
-        raise SenError("a network runs in this Ray cluster already; stop it with `sen down`")
+        return
+    raise SenError("a network runs in this Ray cluster already; stop it where it was started")
+
+
+def start_network(config: SenConfig) -> Any:
+    """Start the network's controller in the joined cluster, from what its store holds.
+
+    Raises SenError if it cannot be started.
+    """
+    from cluster.controller import start_controller  # brings Ray Train, which commands do without
+
+    controller = start_controller(config)
     try:
         ray.get(controller.view.remote())
     except RayActorError as error:

@@ -11,6 +11,7 @@ from cluster.config import SenConfig
 from cluster.errors import NotRunning, SenError
 from cluster.lifecycle import (
     Running,
+    check_no_network,
     forget_running,
     join,
     load_running,
@@ -44,6 +45,11 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     save_running(running)
     try:
         join(address)
+        check_no_network()
+    except BaseException:
+        _leave(running)  # a network that runs there is somebody's: it must not be stopped
+        raise
+    try:
         start_network(config)
     except BaseException:
         stop(running)
@@ -73,13 +79,17 @@ def down() -> Running:
 
 def stop(running: Running) -> None:
     """End a network's processes: all of Ray if it was started for it, else its actors only."""
-    if running.head_pid is not None:
-        ray.shutdown()
-        stop_head(running.head_pid, running.temp_dir)
-    else:
+    if running.head_pid is None:
         if not ray.is_initialized():
             join(running.address)
         stop_serving()
         stop_network()
-        ray.shutdown()
+    _leave(running)
+
+
+def _leave(running: Running) -> None:
+    """Disconnect from Ray, and end it if it was started for the network."""
+    ray.shutdown()
+    if running.head_pid is not None:
+        stop_head(running.head_pid, running.temp_dir)
     forget_running()

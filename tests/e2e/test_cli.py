@@ -140,6 +140,10 @@ def test_up_joins_a_cluster_and_down_leaves_it_running(tmp_path: Path) -> None:
         assert joined.returncode == 0, joined.stderr
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["network_version"] == 0
         assert "no task was learned yet" in sen(tmp_path, "tasks").stdout
+        other = tmp_path / "other"
+        second = sen(other, "up", "--address", address, "--store", other / "s", "--port", port + 1)
+        refused(second, "runs in this Ray cluster already")
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
         assert sen(tmp_path, "down").returncode == 0
         assert psutil.pid_exists(pid), "a cluster that was joined is not ended"
         with pytest.raises(httpx.ConnectError):
