@@ -13,6 +13,7 @@ from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
 from cluster.lifecycle import home, load_running
 from deploy.report import (
+    learned_line,
     learning_remark,
     links_table,
     network_lines,
@@ -78,9 +79,10 @@ def learn(name: str, path: Path, how: LearnConfig, address: str | None) -> None:
         for note in loaded.notes:
             bars.console.print(f"note: {note}", highlight=False)
         show_expansion(bars, client.learn(name, loaded.data, how), name)
-    learned = [task for task in tasks_reply(client.network()).tasks if task.task == name]
-    out.print(tasks_table(learned))
-    out.print(links_table(learned))
+    learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
+    out.print(learned_line(learned), highlight=False, soft_wrap=True)
+    if learned.links:
+        out.print(links_table([learned]))
 
 
 def predict(
@@ -114,6 +116,9 @@ def tasks(as_json: bool, address: str | None) -> None:
         print(reply.model_dump_json(indent=1))
     elif reply.tasks:
         out.print(tasks_table(reply.tasks))
+        for task in reply.tasks:
+            if task.reason:
+                out.print(f"{task.task} is unavailable: {task.reason}", soft_wrap=True)
     else:
         out.print("no task was learned yet; try `sen learn NAME --data FOLDER`")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -97,28 +98,37 @@ def links_table(tasks: Iterable[TaskInfo]) -> Table:
 
 
 def tasks_table(tasks: Sequence[TaskInfo]) -> Table:
-    """The tasks in service."""
-    table = Table()
-    for name in ("task", "version", "state", "signature", "family", "classes"):
-        table.add_column(name)
-    for name in ("weights", "active %", "held-out %", "source", "links"):
+    """The tasks in service, within 80 columns."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("pathway", "state", "family"):
+        table.add_column(name, overflow="fold")
+    for name in ("classes", "weights", "active", "held-out"):
         table.add_column(name, justify="right")
+    table.add_column("links")
     for task in tasks:
         held_out = task.held_out_accuracy
         table.add_row(
-            task.task,
-            str(task.version),
-            task.state if task.reason is None else f"{task.state}: {task.reason}",
-            task.signature,
+            f"{task.task}@{task.version}",
+            task.state,
             task.family,
             str(len(task.labels)),
             f"{task.parameters:,}",
-            _percent(task.active_share),
-            "–" if held_out is None else _percent(held_out),
-            task.source or "–",
-            str(len(task.links)),
+            f"{_percent(task.active_share)} %",
+            "–" if held_out is None else f"{_percent(held_out)} %",
+            f"{len(task.links)} from {task.source}" if task.source else "none",
         )
     return table
+
+
+def learned_line(task: TaskInfo) -> str:
+    """A task that was just learned, in a sentence."""
+    held_out = task.held_out_accuracy
+    accuracy = "" if held_out is None else f", {_percent(held_out)} % of held-out examples right"
+    links = f", {len(task.links)} links from {task.source}" if task.source else ", no links"
+    return (
+        f"{task.task}@{task.version}: {task.examples:,} examples, {len(task.labels)} classes, "
+        f"{task.parameters:,} weights{accuracy}{links}"
+    )
 
 
 def network_lines(network: NetworkReply) -> Iterable[str]:
