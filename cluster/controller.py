@@ -27,7 +27,6 @@ from cluster.names import (
     NAMESPACE,
     parse_slot_actor_name,
     slot_actor_name,
-    weights_path,
 )
 from cluster.pool import SlotPool
 from cluster.registry import PathwayEntry, RegistryLog
@@ -189,7 +188,7 @@ class Controller:
         async with self._publishing:
             if self._expansions.status(request).ended:
                 return self._registry.version  # a worker thought lost was here before
-            entry = _entry(request, learned)
+            entry = learned.entry(request, datetime.now(UTC))
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, [entry])
             await self._solve(await asyncio.to_thread(self._routers.add, entry))
             self._changed()
@@ -259,16 +258,4 @@ def start_controller(config: SenConfig) -> Any:
             max_restarts=-1,
         )
         .remote(config)
-    )
-
-
-def _entry(request: str, learned: Learned) -> PathwayEntry:
-    spec = learned.pathway.spec
-    return PathwayEntry(
-        spec=spec,
-        weights_path=weights_path(spec.id, spec.weights_sha256),
-        statistics_path=learned.statistics_path,
-        statistics_sha256=learned.statistics_sha256,
-        request=request,
-        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

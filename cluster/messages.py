@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from cluster.registry import Registry
+from cluster.names import weights_path
+from cluster.registry import PathwayEntry, Registry
 from pathways import LearnConfig, PathwayId, StoredPathway
 
 
@@ -58,6 +60,18 @@ class Learned:
     pathway: StoredPathway
     statistics_path: str
     statistics_sha256: str
+
+    def entry(self, request: str, learned_at: datetime) -> PathwayEntry:
+        """The registry entry that publishes it."""
+        spec = self.pathway.spec
+        return PathwayEntry(
+            spec=spec,
+            weights_path=weights_path(spec.id, spec.weights_sha256),
+            statistics_path=self.statistics_path,
+            statistics_sha256=self.statistics_sha256,
+            request=request,
+            learned_at=learned_at.isoformat(timespec="seconds"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
-from cluster.messages import Learned, NetworkView
-from cluster.names import weights_path
+from cluster.messages import NetworkView
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
 from cluster.slot import Inputs, Slot
@@ -73,19 +73,6 @@ def made_up_entry(id: str, **spec: Any) -> PathwayEntry:
     )
 
 
-def entry_of(request: str, learned: Learned) -> PathwayEntry:
-    """The registry entry of what an expansion wrote."""
-    spec = learned.pathway.spec
-    return PathwayEntry(
-        spec=spec,
-        weights_path=weights_path(spec.id, spec.weights_sha256),
-        statistics_path=learned.statistics_path,
-        statistics_sha256=learned.statistics_sha256,
-        request=request,
-        learned_at="2025-01-01T00:00:00+00:00",
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class LearnedNetwork:
     """A small network in a store."""
@@ -110,7 +97,8 @@ def publish_all(
     registry, routers, keys = Registry(), Routers(store), set()
     for number, (name, pathway) in enumerate(stored.items(), start=1):
         statistics = learn_routing(features_for(pathway.spec.signature), data[name])
-        entry = entry_of(f"{number:08d}-{name}", write(store, pathway, statistics))
+        learned = write(store, pathway, statistics)
+        entry = learned.entry(f"{number:08d}-{name}", datetime.now(UTC))
         registry = RegistryLog(store).commit(registry, [entry])
         keys.add(routers.add(entry))
     snapshots = {key: routers.solve(key) for key in keys}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from pathways import (
 )
 from pathways.frozen import ProbeResult
 from pathways.weights import sha256
-from tests.unit.fakes import LearnedNetwork, Sets, entry_of
+from tests.unit.fakes import LearnedNetwork, Sets
 
 SHORT = LearnConfig(threshold=0.5, train=TrainConfig(epochs=12, min_steps=0, batch_size=64))
 KEY = "image-28x28x1"
@@ -69,7 +70,7 @@ class Network:
         waiting = WaitingTask(request=request, task=task, config=learn)
         around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
         learned = carry_out(waiting, self.store, config or ExpansionConfig(), around)
-        entry = entry_of(request, learned)
+        entry = learned.entry(request, datetime.now(UTC))
         self.registry = self.registry.publish([entry])
         self.known.add(self.routers.add(entry))
         return learned
