@@ -12,7 +12,7 @@ import torch
 
 from pathways import LearnConfig, PathwayId, StoredPathway, TrainConfig, learn, load_source
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import LearnedNetwork, Sets, publish_all
+from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
 
 PER_CLASS = {"digits": 80, "lower": 80, "upper": 80, "fashion": 40, "spoken": 30}
 
@@ -69,3 +69,9 @@ def network(
     given = {name: pathway for name, pathway in stored.items() if name != "upper"}
     data = {name: sets[name][0] for name in given}
     return publish_all(tmp_path_factory.mktemp("network") / "store", given, data)
+
+
+@pytest.fixture
+def slots(network: LearnedNetwork) -> LocalSlots:
+    """Real slots in this process, empty."""
+    return LocalSlots(network)
