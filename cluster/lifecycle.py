@@ -147,13 +147,14 @@ def _head_environment() -> dict[str, str]:
 
 
 def _wait_for_head(process: subprocess.Popen[bytes], temp_dir: Path, log: Path) -> str:
+    written = temp_dir / "ray_current_cluster"  # the last thing Ray does before it is ready
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
         if process.poll() is not None:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
             raise SenError(f"Ray could not be started:\n{tail}")
-        if "Ray runtime started" in log.read_text(errors="replace"):
-            return (temp_dir / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        if written.exists() and (address := written.read_text(encoding="utf-8").strip()):
+            return address
         time.sleep(0.1)
     raise SenError(f"Ray did not start within {_START_TIMEOUT_S:.0f} s; see {log}")
 
