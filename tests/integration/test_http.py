@@ -139,7 +139,8 @@ def test_refusals_name_the_value_and_the_remedy(served: Served) -> None:
 def test_a_pickle_in_an_array_is_refused(served: Served) -> None:
     out = io.BytesIO()
     np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    problem(post(served, out.getvalue(), "application/x-npy"), 422)
+    refusal = problem(post(served, out.getvalue(), "application/x-npy"), 422)
+    assert "no .npy array" in refusal
 
 
 def test_a_sound_fits_no_task_of_an_image_network(served: Served, tmp_path: Path) -> None:
