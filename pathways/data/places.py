@@ -31,6 +31,11 @@ class IdxPlace:
     transposed: bool = False
     """Whether the images are stored with rows and columns exchanged."""
 
+    @property
+    def folder(self) -> str:
+        """The data set's folder below the data folder."""
+        return self.stem.partition("/")[0]
+
     def find(self, root: Path) -> tuple[IdxFiles, IdxFiles] | None:
         """The files of (train, test), or None if one is missing."""
         found = [_plain_or_gz(root / name) for name in self._names()]

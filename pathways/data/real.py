@@ -19,12 +19,15 @@ from pathways.signature import image_signature
 NAMES = ("fashion", "digits", "lower", "upper", "spoken")
 
 
-def real_task(name: str, data_dir: str | Path) -> tuple[TaskData, TaskData]:
+def real_task(
+    name: str, data_dir: str | Path, *, folder: str | None = None
+) -> tuple[TaskData, TaskData]:
     """(train, test) of the real task `name`, one of NAMES, from the files below `data_dir`.
 
     Images are uint8 [n, 28, 28, 1], light on black; spoken digits have the default audio
-    signature. Raises DataError if `name` is unknown or files are missing, CorruptFileError
-    if they are damaged.
+    signature. An image task that may stand in several folders (the letters) is read from the
+    best that is there, or from `folder` alone. Raises DataError if `name` is unknown or files
+    are missing, CorruptFileError if they are damaged.
     """
     if name not in NAMES:
         raise DataError(f"unknown real task {name!r}; known are {', '.join(NAMES)}")
@@ -32,11 +35,15 @@ def real_task(name: str, data_dir: str | Path) -> tuple[TaskData, TaskData]:
     if name == "spoken":
         return _spoken(root)
     task = IMAGE_TASKS[name]
-    for place in task.places:
+    places = [place for place in task.places if folder in (None, place.folder)]
+    if not places:
+        known = ", ".join(place.folder for place in task.places)
+        raise DataError(f"{name!r} is never in a folder {folder!r}; known are {known}")
+    for place in places:
         if found := place.find(root):
             train, test = found
             return _read(train, place, task.labels), _read(test, place, task.labels)
-    missing = [path for place in task.places for path in place.missing(root)]
+    missing = [path for place in places for path in place.missing(root)]
     raise DataError(
         f"the files of {name!r} are not all there; missing (plain or .gz): "
         f"{', '.join(missing)}. Get them with --download or name another folder"

@@ -135,6 +135,22 @@ def test_emnist_letters_are_made_upright(
     assert test.x.flags.c_contiguous
 
 
+def test_a_folder_can_be_asked_for(tmp_path: Path) -> None:
+    write_cased(tmp_path)
+    with pytest.raises(DataError, match=r"missing.*emnist-byclass") as refused:
+        real_task("upper", tmp_path, folder="EMNIST")
+    assert "LettersCased" not in str(refused.value)
+    write_emnist(tmp_path)
+    assert real_task("upper", tmp_path, folder="EMNIST")[0].signature == image_signature(3, 2, 1)
+    assert real_task("upper", tmp_path, folder="LettersCased")[0].signature == image_signature()
+
+
+def test_a_folder_a_task_is_never_in_is_refused(tmp_path: Path) -> None:
+    write_mnist(tmp_path, "MNIST")
+    with pytest.raises(DataError, match="never in a folder 'EMNIST'; known are MNIST"):
+        real_task("digits", tmp_path, folder="EMNIST")
+
+
 @pytest.mark.parametrize("write", [write_spoken_folder, write_spoken_archive])
 def test_spoken_digits(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(tmp_path)
