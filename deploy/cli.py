@@ -109,7 +109,7 @@ def down() -> None:
     commands.down()
 
 
-@app.command(epilog="Example: `sen learn digits --data digits/ --family cnn`")
+@app.command(epilog="Example: `sen learn digits --data digits/ --family cnn --augment`")
 def learn(
     name: Annotated[str, typer.Argument(help="Of the new task: a-z, 0-9, '.', '_', '-'.")],
     data: Annotated[
@@ -119,12 +119,15 @@ def learn(
         ),
     ],
     family: Annotated[
-        str | None, typer.Option(help="Of models: mlp, cnn, lstm; by default the paper's.")
+        str | None, typer.Option(help="Of models: mlp (default) or cnn; melcnn (default) or lstm.")
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
+    ] = False,
     threshold: Annotated[float, typer.Option(help="Mean probability that makes a link.")] = 0.7,
     seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
     address: Address = None,
@@ -138,7 +141,7 @@ def learn(
         shots=shots,
         threshold=threshold,
         seed=seed,
-        train=TrainConfig(epochs=epochs),
+        train=TrainConfig(epochs=epochs, augment=augment),
     )
     commands.learn(name, data, how, address)
 

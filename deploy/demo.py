@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,9 +32,8 @@ from pathways.data.real import download, real_task
 
 _EMBEDDED_PER_CLASS = {"fashion": 400, "digits": 400, "lower": 160, "upper": 160, "spoken": 100}
 _IMAGES = TrainConfig(epochs=15)
-# An LSTM step is dear and the spoken sets are small: small batches learn most from each second.
-_SOUNDS = TrainConfig(epochs=18, min_steps=0, batch_size=64)
-_REAL_SOUNDS = replace(_SOUNDS, epochs=30)
+# The spoken sets are small: small batches learn most from each second.
+_SOUNDS = TrainConfig(epochs=15, min_steps=0, batch_size=64)
 _COMPARED = 200  # held-out inputs of each task whose answers are compared bit for bit
 
 Split = tuple[TaskData, TaskData]
@@ -159,8 +158,7 @@ def _make_data(bars: Progress, config: DemoConfig) -> dict[str, Split]:
 
 def _submit(client: Client, config: DemoConfig, name: str, data: dict[str, Split]) -> Expansion:
     train = data[name][0]
-    sounds = _REAL_SOUNDS if config.data_dir else _SOUNDS
-    budget = sounds if train.signature.modality == "audio" else _IMAGES
+    budget = _SOUNDS if train.signature.modality == "audio" else _IMAGES
     return client.learn(name, train, LearnConfig(seed=config.seed, train=budget))
 
 

@@ -22,7 +22,7 @@ from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches, parameter_count
 from pathways.spec import PathwaySpec, Training
 from pathways.training import Progress, TrainConfig, train
-from pathways.transfer import Source, Transfer, choose_source, initialise_links
+from pathways.transfer import Source, Transfer, choose_source, initialise_links, warm_start
 from pathways.weights import pack, sha256
 
 
@@ -31,7 +31,7 @@ class LearnConfig:
     """How one task is learned."""
 
     family: str | None = None
-    """Family of models; None takes the paper's for the kind of input."""
+    """Family of models; None takes the default for the kind of input."""
     options: dict[str, Any] = field(default_factory=dict)
     """Sizes of the family, for example {"hidden": 256}."""
     threshold: float = 0.7
@@ -43,6 +43,8 @@ class LearnConfig:
     held_out_share: float = 0.1
     """Part of the data kept from training to measure accuracy on."""
     seed: int = 0
+    warm_start: bool = True
+    """Start the hidden layers from the source's where both are of one family and size."""
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
@@ -92,12 +94,14 @@ def learn(
     transfer = None
     if config.max_sources:
         transfer = choose_source(examples.train, sources, config.threshold)
+    source = transfer.source if transfer else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = _expand(data, config, transfer)
         last = None
         if config.shots != 0:
-            last = _train(model, examples.train, transfer, config.train, report)
+            x, y = as_tensor(examples.train.x), as_tensor(examples.train.y)
+            last = train(model, x, y, source, config.train, report)
     freeze(model)
     training = Training(
         examples=len(examples.train) if last else 0,
@@ -120,20 +124,9 @@ def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> P
     model = PathwayModel(body, len(data.labels), transfer.source.body.width if transfer else 0)
     if transfer:
         initialise_links(model, transfer)
+        if config.warm_start:
+            warm_start(model, transfer.source)
     return model
-
-
-def _train(
-    model: PathwayModel,
-    data: TaskData,
-    transfer: Transfer | None,
-    config: TrainConfig,
-    report: Callable[[Progress], None],
-) -> Progress:
-    """Steps 4 and 5: the source is only read, once for the whole data set."""
-    x = as_tensor(data.x)
-    lent = transfer.source.hidden(x) if transfer else None
-    return train(model, model.body.prepare(x), as_tensor(data.y), lent, config, report)
 
 
 @torch.inference_mode()

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pathways.augmentation import vary
 from pathways.errors import DataError
+from pathways.families import Body
 from pathways.model import PathwayModel
+from pathways.transfer import Source
+
+_WARM_UP = 0.1  # share of the steps over which the learning rate rises to its peak
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Budget and optimiser of one task (Adam)."""
+    """Budget and optimiser of one task (Adam, one-cycle learning rate)."""
 
     epochs: int = 10
     """Passes over the data, unless `min_steps` asks for more."""
     min_steps: int = 300
     """Gradient steps at least, so that few-shot tasks are trained as well as large ones."""
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    """Examples a step at most; the last batch of an epoch is no smaller than the others."""
+    learning_rate: float = 3e-3
+    """At its peak, after a tenth of the steps; from there it falls to zero."""
+    augment: bool = False
+    """Whether every example is changed a little, and differently, each time it is seen."""
     own_loss_weight: float = 0.3
     """Share of the loss that asks a linked pathway's own head to be right alone, so that it
     can lend its hidden units to later tasks without its own source."""
@@ -39,10 +48,13 @@ class TrainConfig:
         if not 0 <= self.own_loss_weight <= 1:
             raise DataError(f"own_loss_weight must lie in 0..1, got {self.own_loss_weight}")
 
+    def steps_for(self, examples: int) -> int:
+        """Steps in one epoch of so many examples."""
+        return math.ceil(examples / self.batch_size)
+
     def epochs_for(self, examples: int) -> int:
         """Epochs that give at least `min_steps` steps on so many examples."""
-        steps = math.ceil(examples / self.batch_size)
-        return max(self.epochs, math.ceil(self.min_steps / steps))
+        return max(self.epochs, math.ceil(self.min_steps / self.steps_for(examples)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,37 +64,45 @@ class Progress:
     epoch: int
     epochs: int
     loss: float
-    """Mean cross-entropy of the epoch, nats."""
+    """Mean loss of the epoch, nats."""
     accuracy: float
     """Share of training examples that were right during the epoch, 0..1."""
 
 
-def train(
-    model: PathwayModel,
-    prepared: Tensor,
+Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Rows int64 [b] of the training data → (loss to minimise, logits [b, classes] of the rows)."""
+
+
+def minimise(
+    parameters: Iterable[nn.Parameter],
+    objective: Objective,
     y: Tensor,
-    source_hidden: Tensor | None,
     config: TrainConfig,
     report: Callable[[Progress], None],
 ) -> Progress:
-    """Train every parameter of `model`; the source stays as it is (only its output comes in).
+    """Minimise `objective` over the rows of `y` int64 [n].
 
-    prepared: [n, …]; y: int64 [n]; source_hidden: [n, source width] or None. Draws from
-    torch's global generator, which the caller seeds.
+    Draws the order of the rows from torch's global generator, which the caller seeds.
     """
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    epochs = config.epochs_for(len(y))
-    model.train()
+    epochs, steps = config.epochs_for(len(y)), config.steps_for(len(y))
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        config.learning_rate,
+        total_steps=epochs * steps + 1,
+        pct_start=_WARM_UP,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+    )
     for epoch in range(1, epochs + 1):
         loss_sum = right = torch.zeros(())
-        for rows in torch.randperm(len(y)).split(config.batch_size):
-            source_rows = None if source_hidden is None else source_hidden[rows]
-            own = model.head(model.body(prepared[rows]))
-            logits = model.combine(own, source_rows)
-            loss = _loss(logits, own, y[rows], model.link is not None, config)
+        # Of equal size: a last batch of a single example has no variance to normalise by.
+        for rows in torch.randperm(len(y)).tensor_split(steps):
+            loss, logits = objective(rows)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
+            schedule.step()
             loss_sum = loss_sum + loss.detach() * len(rows)
             right = right + (logits.detach().argmax(dim=1) == y[rows]).sum()
         progress = Progress(
@@ -93,6 +113,54 @@ def train(
         )
         report(progress)
     return progress
+
+
+def train(
+    model: PathwayModel,
+    x: Tensor,
+    y: Tensor,
+    source: Source | None,
+    config: TrainConfig,
+    report: Callable[[Progress], None],
+) -> Progress:
+    """Train every parameter of `model`; the source stays as it is and is only read.
+
+    x: raw inputs [n, *shape]; y: int64 [n]. Draws from torch's global generator.
+    """
+    inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
+
+    def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
+        prepared, lent = inputs(rows)
+        own = model.head(model.body(prepared))
+        logits = model.combine(own, lent)
+        return _loss(logits, own, y[rows], model.link is not None, config), logits
+
+    model.train()
+    return minimise(model.parameters(), objective, y, config, report)
+
+
+class _FixedInputs:
+    """What a body reads and what the source says to it, computed once for all epochs."""
+
+    def __init__(self, x: Tensor, body: Body, source: Source | None) -> None:
+        self._prepared = body.prepare(x)
+        self._lent = source.hidden(x) if source else None
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self._prepared[rows], None if self._lent is None else self._lent[rows]
+
+
+class _VariedInputs:
+    """The same of inputs that are changed at random each time; body and source see one change."""
+
+    def __init__(self, x: Tensor, body: Body, source: Source | None) -> None:
+        self._x, self._body, self._source = x, body, source
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = vary(self._x[rows], self._body.signature)
+        # A clone may be kept for the backward pass; what inference mode made may not.
+        lent = self._source.hidden(x).clone() if self._source else None
+        return self._body.prepare(x), lent
 
 
 def _loss(logits: Tensor, own: Tensor, y: Tensor, linked: bool, config: TrainConfig) -> Tensor:

@@ -15,6 +15,8 @@ from pathways.families import Body
 from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor, hidden_in_batches
 
+_SIMILARITY_EXAMPLES = 500  # a class; its mean probability is then known to about 0.02
+
 
 @dataclass(frozen=True)
 class Link:
@@ -93,7 +95,10 @@ def expected_accuracy(links: Sequence[Link], shares: NDArray[np.float64]) -> flo
 
 def choose_source(data: TaskData, sources: Sequence[Source], threshold: float) -> Transfer | None:
     """The one source whose links promise most, or None if no class reaches the threshold."""
-    x, shares = as_tensor(data.x), data.counts() / len(data)
+    shares = data.counts() / len(data)
+    if data.counts().max() > _SIMILARITY_EXAMPLES:
+        data = data.shots(_SIMILARITY_EXAMPLES, np.random.default_rng(0))
+    x = as_tensor(data.x)
     best: Transfer | None = None
     for source in sources:
         given = source.probabilities(source.hidden(x)).numpy()
@@ -117,3 +122,11 @@ def initialise_links(model: PathwayModel, transfer: Transfer) -> None:
     for link in transfer.links:
         model.link.weight[link.target_class] = transfer.source.head.weight[link.source_class]
         model.head.bias[link.target_class] = transfer.source.head.bias[link.source_class]
+
+
+@torch.no_grad()
+def warm_start(model: PathwayModel, source: Source) -> None:
+    """Start the own body from the source's, where both are of one family and size."""
+    own = model.body
+    if type(own) is type(source.body) and own.options == source.body.options:
+        own.load_state_dict(source.body.state_dict())

@@ -24,12 +24,13 @@ class Body(nn.Module):
 
     def __init__(self, signature: Signature, options: Any) -> None:
         super().__init__()
+        self.signature = signature
         self.options = options
 
     def prepare(self, x: Tensor) -> Tensor:
         """The fixed, parameter-free part, computed once for a whole training set.
 
-        x: [n, *signature.shape], uint8 for images, float32 for audio.
+        x: [n, *signature.shape], 0..255 for images, -1..1 for audio.
         """
         raise TypeError(f"{type(self).__name__} does not say how it prepares inputs")
 

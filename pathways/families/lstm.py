@@ -1,17 +1,13 @@
-"""The paper's audio model (§4.2): 64 Mel bands → LSTM of 500 units, averaged over time → 128 → 64.
-
-torchaudio is imported here only, so that a slot of image pathways never loads it.
-"""
+"""The paper's audio model (§4.2): 64 Mel bands → LSTM of 500 units, averaged over time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-import torchaudio.functional
 from torch import Tensor, nn
 
 from pathways.families.base import Body
+from pathways.families.mel import MelPower
 from pathways.signature import Signature
 
 _WINDOW_S = 0.064
@@ -41,20 +37,9 @@ class LstmBody(Body):
     def __init__(self, signature: Signature, options: LstmOptions) -> None:
         super().__init__(signature, options)
         self.width = options.width
-        self._window = 2 * round(signature.rate_hz * _WINDOW_S / 2)
-        self._hop = max(1, round(signature.rate_hz * _HOP_S))
-        bank = torchaudio.functional.melscale_fbanks(
-            n_freqs=self._window // 2 + 1,
-            f_min=0.0,
-            f_max=signature.rate_hz / 2,
-            n_mels=options.bands,
-            sample_rate=signature.rate_hz,
+        self._mel = MelPower(
+            rate_hz=signature.rate_hz, bands=options.bands, window_s=_WINDOW_S, hop_s=_HOP_S
         )
-        # Fixed by the options, so not part of the weight file.
-        self._bank: Tensor
-        self._hann: Tensor
-        self.register_buffer("_bank", bank, persistent=False)
-        self.register_buffer("_hann", torch.hann_window(self._window), persistent=False)
         self.lstm = nn.LSTM(options.bands, options.units, batch_first=True)
         self.layers = nn.Sequential(
             nn.Linear(options.units, options.hidden),
@@ -64,10 +49,7 @@ class LstmBody(Body):
         )
 
     def prepare(self, x: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            x, self._window, self._hop, window=self._hann, return_complex=True
-        )  # [n, frequencies, frames]
-        power = spectrum.abs().square().transpose(1, 2) @ self._bank
+        power: Tensor = self._mel(x)
         return (power.clamp_min(_FLOOR).log() - _LOG_CENTRE) / _LOG_SCALE
 
     def forward(self, prepared: Tensor) -> Tensor:

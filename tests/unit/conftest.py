@@ -49,6 +49,7 @@ def stored(sets: Sets) -> dict[str, StoredPathway]:
     budget = TrainConfig(epochs=20, min_steps=0, batch_size=64)
     image = LearnConfig(threshold=0.5, train=budget)
     sound = LearnConfig(
+        family="lstm",
         options={"units": 24, "hidden": 32, "width": 16},
         train=TrainConfig(epochs=14, min_steps=0, batch_size=32, learning_rate=1e-2),
     )

@@ -43,9 +43,10 @@ def test_the_lstm_has_the_paper_s_sizes() -> None:
     assert parameter_count(PathwayModel(body, classes=10)) == by_hand == 1_205_034
 
 
-def test_the_cnn_has_two_convolutions_and_a_hidden_layer() -> None:
-    body = make_body("cnn", IMAGE, {"channels": 8, "hidden": 32})
-    by_hand = 8 * 26 + 16 * (8 * 25 + 1) + 32 * (16 * 7 * 7 + 1)
+def test_the_cnn_has_three_convolutions_and_a_hidden_layer() -> None:
+    body = make_body("cnn", IMAGE, {"channels": 8, "hidden": 48})
+    weights = 9 * (1 * 8 + 8 * 16 + 16 * 32) + 32 * 3 * 3 * 48
+    by_hand = weights + 2 * (8 + 16 + 32 + 48)  # scale and shift of every normalised channel
     assert parameter_count(body) == by_hand
 
 
@@ -55,9 +56,11 @@ def test_the_cnn_has_two_convolutions_and_a_hidden_layer() -> None:
         ("mlp", IMAGE, {"hidden": 8}),
         ("mlp", image_signature(5, 3, 3), {"hidden": 8}),
         ("cnn", image_signature(30, 21, 3), {"channels": 2, "hidden": 8}),
-        ("cnn", image_signature(4, 4), {"channels": 2, "hidden": 8}),
+        ("cnn", image_signature(8, 8), {"channels": 2, "hidden": 8}),
         ("lstm", SOUND, {"units": 8, "hidden": 8, "width": 8}),
         ("lstm", audio_signature(16_000, 4_000), {"bands": 20, "units": 4, "width": 8}),
+        ("melcnn", SOUND, {"channels": 2, "hidden": 8}),
+        ("melcnn", audio_signature(16_000, 4_000), {"bands": 16, "frames": 24, "hidden": 8}),
     ],
 )
 def test_a_body_gives_as_many_hidden_units_as_it_says(
@@ -71,7 +74,9 @@ def test_a_body_gives_as_many_hidden_units_as_it_says(
     assert hidden.min() >= 0, "every family ends in a ReLU"
 
 
-@pytest.mark.parametrize(("family", "signature"), [("mlp", IMAGE), ("cnn", IMAGE), ("lstm", SOUND)])
+@pytest.mark.parametrize(
+    ("family", "signature"), [("mlp", IMAGE), ("cnn", IMAGE), ("lstm", SOUND), ("melcnn", SOUND)]
+)
 def test_an_input_s_hidden_units_do_not_depend_on_the_batch(
     family: str, signature: Signature
 ) -> None:
@@ -91,17 +96,17 @@ def test_options_left_out_take_the_defaults_and_are_told() -> None:
 
 def test_the_default_family_suits_the_modality() -> None:
     assert default_family(IMAGE) == "mlp"
-    assert default_family(SOUND) == "lstm"
+    assert default_family(SOUND) == "melcnn"
 
 
 def test_the_known_families_are_sorted_and_can_be_made() -> None:
     assert list(FAMILIES) == sorted(FAMILIES)
     for family in FAMILIES:
-        assert make_body(family, SOUND if family == "lstm" else IMAGE).width > 0
+        assert make_body(family, SOUND if family in ("lstm", "melcnn") else IMAGE).width > 0
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(FamilyError, match="unknown family 'vit'; known are cnn, lstm, mlp"):
+    with pytest.raises(FamilyError, match="unknown family 'vit'; known are cnn, lstm, melcnn, mlp"):
         make_body("vit", IMAGE)
 
 
@@ -109,8 +114,8 @@ def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
     ("family", "signature", "message"),
     [
         ("lstm", IMAGE, "family lstm reads audio .* image-28x28x1; use mlp"),
-        ("mlp", SOUND, "family mlp reads image .* audio-8000hz-8000; use lstm"),
-        ("cnn", SOUND, "family cnn reads image .* audio-8000hz-8000; use lstm"),
+        ("mlp", SOUND, "family mlp reads image .* audio-8000hz-8000; use melcnn"),
+        ("cnn", SOUND, "family cnn reads image .* audio-8000hz-8000; use melcnn"),
     ],
 )
 def test_a_family_for_another_kind_of_input_is_refused(
@@ -134,5 +139,5 @@ def test_an_option_that_is_no_positive_integer_is_refused(value: Any) -> None:
 
 
 def test_the_cnn_refuses_images_that_pooling_would_empty() -> None:
-    with pytest.raises(FamilyError, match="at least 4x4 pixels, got image-3x28x1"):
-        make_body("cnn", image_signature(3, 28))
+    with pytest.raises(FamilyError, match="at least 8x8 pixels, got image-7x28x1"):
+        make_body("cnn", image_signature(7, 28))

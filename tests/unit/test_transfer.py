@@ -17,6 +17,7 @@ from pathways.transfer import (
     expected_accuracy,
     find_links,
     initialise_links,
+    warm_start,
 )
 from tests.unit.fakes import Sets
 
@@ -150,3 +151,25 @@ def test_initialising_links_leaves_the_new_body_random_and_the_source_alone() ->
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert model.link is not None
     assert torch.equal(model.link.weight[0], source.head.weight[2])
+
+
+def test_a_warm_start_copies_the_source_s_hidden_layers(stored: dict[str, StoredPathway]) -> None:
+    source = load_source(stored["digits"])
+    model = PathwayModel(make_body("mlp", source.body.signature), 4, source.body.width)
+    warm_start(model, source)
+    for own, given in zip(model.body.parameters(), source.body.parameters(), strict=True):
+        assert torch.equal(own, given)
+        assert own is not given
+        assert own.requires_grad
+
+
+def test_a_warm_start_from_a_body_of_another_size_changes_nothing(
+    stored: dict[str, StoredPathway],
+) -> None:
+    source = load_source(stored["digits"])
+    model = PathwayModel(
+        make_body("mlp", source.body.signature, {"hidden": 8}), 4, source.body.width
+    )
+    before = [p.clone() for p in model.body.parameters()]
+    warm_start(model, source)
+    assert all(map(torch.equal, before, model.body.parameters()))
