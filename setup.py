@@ -28,7 +28,14 @@ RUNTIME = [
     "psutil>=6",
 ]
 
+# What `benchmarks/` needs beside the product: plots, and the library it is compared with.
+BENCH = [
+    "matplotlib>=3.9",
+    "avalanche-lib>=0.6,<0.7",
+]
+
 DEV = [
+    *BENCH,
     "pytest>=8",
     "pytest-timeout>=2.3",
     "ruff>=0.9",
@@ -49,6 +56,7 @@ setup(
     python_requires=">=3.11",
     packages=[
         "pathways",
+        "pathways.augmentation",
         "pathways.data",
         "pathways.data.embedded",
         "pathways.families",
@@ -57,6 +65,6 @@ setup(
         "deploy",
     ],
     install_requires=RUNTIME,
-    extras_require={"dev": DEV},
+    extras_require={"bench": BENCH, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},
 )

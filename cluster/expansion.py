@@ -56,14 +56,14 @@ def carry_out(
     data = RequestLog(store).data(waiting.request)
     features = features_for(data.signature)
     train = divide(data, waiting.config).train
-    sample = _sample(train, config.router_examples, waiting.config.seed)
+    routed = sample(train, config.router_examples, waiting.config.seed)
     snapshot = around.snapshot(data.signature.key)
     sources: Sequence[Source] = ()
     if snapshot is not None and waiting.config.max_sources:
-        few = _sample(train, _SHORTLIST_EXAMPLES, waiting.config.seed)
+        few = sample(train, _SHORTLIST_EXAMPLES, waiting.config.seed)
         sources = around.lend(snapshot.shortlist(features(few.x), config.shortlist))
     stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report)
-    return write(store, stored, learn_routing(features, sample))
+    return write(store, stored, learn_routing(features, routed))
 
 
 def learn_routing(features: Features, data: TaskData) -> TaskStatistics:
@@ -89,7 +89,7 @@ def write(store: Store, stored: StoredPathway, statistics: TaskStatistics) -> Le
     return Learned(pathway=stored, statistics_path=routing, statistics_sha256=sha256(body))
 
 
-def _sample(data: TaskData, most: int, seed: int) -> TaskData:
+def sample(data: TaskData, most: int, seed: int) -> TaskData:
     """At most about `most` examples, every class in proportion."""
     if len(data) <= most:
         return data

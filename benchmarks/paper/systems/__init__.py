@@ -1,0 +1,1 @@
+"""SEN and what it is compared with, all behind one interface."""
