@@ -22,11 +22,12 @@ from dispatcher.random_map import RandomFourier, RandomProjection, rng
 _SIDE = 28
 """Images of other sizes are resampled to this many pixels each way."""
 
-_BANKS = ((16, 5, 1.4), (24, 9, 2.6))
-"""Filters, their side in pixels, and the width of the Gaussian window over them."""
+_BANKS = ((1, 16, 5, 1.4), (2, 24, 7, 1.8))
+"""How many times smaller the image is made, filters, their side in pixels, and the width of
+the Gaussian window over them. Large filters need no fine grid."""
 
 _POOLED_SIDE = 5
-_POOLED_DIM = 2 * sum(bank[0] for bank in _BANKS) * _POOLED_SIDE**2
+_POOLED_DIM = 2 * sum(bank[1] for bank in _BANKS) * _POOLED_SIDE**2
 _BANDWIDTH = 1.4
 
 _TEXTURE_SIDE, _TEXTURE_FLOOR, _TEXTURE_SCALE = 4, 0.05, 0.1
@@ -71,8 +72,9 @@ class ImageFeatures:
     def _pooled(self, images: Tensor) -> Tensor:
         """Unit vectors [n, _POOLED_DIM] of images [n, channels, side, side]."""
         parts = []
-        for filters in self._banks:
-            response = F.conv2d(images, filters, padding=filters.shape[-1] // 2)
+        for (shrink, *_), filters in zip(_BANKS, self._banks, strict=True):
+            level = F.avg_pool2d(images, shrink) if shrink > 1 else images
+            response = F.conv2d(level, filters, padding=filters.shape[-1] // 2)
             mean = F.adaptive_avg_pool2d(response, _POOLED_SIDE)
             positive = F.adaptive_avg_pool2d(response.relu_(), _POOLED_SIDE)
             parts += [positive, (positive - mean).clamp_(min=0.0)]
@@ -102,7 +104,7 @@ def _filter_banks(channels: int, seed: int) -> list[NDArray[np.float32]]:
     """Banks [n, channels, side, side] of random filters of zero mean and unit norm."""
     random = rng(seed)
     banks = []
-    for n, side, width in _BANKS:
+    for _, n, side, width in _BANKS:
         offset = np.arange(side) - side // 2
         window = np.exp(-(offset[:, None] ** 2 + offset**2) / (2.0 * width**2))
         filters = random.standard_normal((n, channels, side, side)) * window

@@ -31,7 +31,7 @@ from dispatcher.statistics import TaskStatistics
 class RouterConfig:
     """How the regression is regularised and its scores are read."""
 
-    ridge: float = 0.02
+    ridge: float = 0.01
     """Added to the diagonal, as a share of the mean variance of a feature."""
 
     floor: float = 0.006
