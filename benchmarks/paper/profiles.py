@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from benchmarks.paper.tasks import IMAGE_TASKS, TASKS
+from dispatcher import RouterConfig, SelectConfig
+from dispatcher.features import DEFAULT_DIM
 from pathways import LearnConfig, TrainConfig
 
 
@@ -24,6 +26,16 @@ class Baselines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dispatching:
+    """How the dispatcher decides; the product's defaults if not said otherwise."""
+
+    features: int = DEFAULT_DIM
+    """Length of the router's feature vectors."""
+    router: RouterConfig = field(default_factory=RouterConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """How every task is learned; the same model, optimiser and budget for every system."""
 
@@ -34,6 +46,7 @@ class Profile:
     few_shot: Mapping[str, TrainConfig] = field(default_factory=dict)
     """By task name, the training from a few examples a class, where it is another."""
     baselines: Baselines = Baselines()
+    dispatching: Dispatching = Dispatching()
     shots: tuple[int, ...] = (0, 5, 10)
 
     def config(self, task: str, shots: int | None, seed: int) -> LearnConfig:
@@ -87,6 +100,11 @@ BEST = Profile(
     few_shot=_by_task(
         *[replace(_BEST_IMAGES.train, min_steps=200)] * 4,
         replace(_BEST_SOUNDS.train, augment=True),
+    ),
+    dispatching=Dispatching(
+        features=3_000,
+        router=RouterConfig(ridge=0.005),
+        select=SelectConfig(second_above=0.001),
     ),
 )
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.paper.profiles import Dispatching
 from benchmarks.paper.systems.joint import JointTraining
-from cluster.dispatch import features_for
 from cluster.expansion import learn_routing, sample
-from dispatcher import Dispatcher, Router, merge, rows_by_task
+from dispatcher import Dispatcher, Router, make_features, merge, rows_by_task
 from pathways import FrozenPathway, TaskData
 
 Data = Mapping[str, tuple[TaskData, TaskData]]
@@ -43,9 +43,11 @@ class Untold:
     """The same for letters, either case allowed."""
 
 
-def sen_untold(pathways: Mapping[str, FrozenPathway], data: Data, seed: int) -> dict[str, Any]:
+def sen_untold(
+    pathways: Mapping[str, FrozenPathway], data: Data, seed: int, how: Dispatching
+) -> dict[str, Any]:
     """What the dispatcher reaches over tasks of one signature, as JSON values."""
-    dispatcher = _learn_to_dispatch(data, seed)
+    dispatcher = _learn_to_dispatch(data, seed, how)
     return _summary(
         {task: _ask(dispatcher, pathways, task, test) for task, (_, test) in data.items()}
     )
@@ -58,14 +60,14 @@ def joint_extras(joint: JointTraining, data: Data) -> dict[str, Any]:
     }
 
 
-def _learn_to_dispatch(data: Data, seed: int) -> Dispatcher:
+def _learn_to_dispatch(data: Data, seed: int, how: Dispatching) -> Dispatcher:
     """A dispatcher that learned the tasks one after another, keeping none of their examples."""
     signature = next(iter(data.values()))[0].signature
-    features = features_for(signature)
-    router = Router(features.dim)
+    features = make_features(signature.modality, signature.shape, dim=how.features)
+    router = Router(features.dim, how.router)
     for task, (train, _) in data.items():
         router.add(task, learn_routing(features, sample(train, ROUTER_EXAMPLES, seed)))
-    return Dispatcher({signature.key: (features, router.solve())})
+    return Dispatcher({signature.key: (features, router.solve())}, how.select)
 
 
 def _ask(

@@ -70,7 +70,7 @@ class Sen(System):
                 for task, pathway in network.items()
             },
             "changed_answers": {task: self._changed(task, data[task][1]) for task in network},
-            "untold": sen_untold(network, images, self.seed),
+            "untold": sen_untold(network, images, self.seed, self.profile.dispatching),
         }
 
     def _links(self, task: str) -> list[dict[str, Any]]:
