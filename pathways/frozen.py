@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -30,9 +32,13 @@ class StoredPathway:
     spec: PathwaySpec
     weights: bytes
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Weights and probes by name; raises WeightsError if the bytes are damaged."""
-        return unpack(self.weights, self.spec.weights_sha256, str(self.spec.id))
+    def tensors(self, *, checked: bool = False) -> dict[str, Tensor]:
+        """Weights and probes by name; raises WeightsError if the bytes are damaged.
+
+        checked: the caller has compared their hash with the spec's before.
+        """
+        expected = None if checked else self.spec.weights_sha256
+        return unpack(self.weights, expected, str(self.spec.id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +68,25 @@ class FrozenPathway:
         freeze(model)
 
     @classmethod
-    def load(cls, stored: StoredPathway, source: StoredPathway | None = None) -> FrozenPathway:
+    def load(
+        cls, stored: StoredPathway, source: StoredPathway | None = None, *, checked: bool = False
+    ) -> FrozenPathway:
         """Build from stored bytes; `source` must be given if the spec names one.
 
-        Raises WeightsError if bytes are damaged or do not fit the spec.
+        checked: the caller has compared the bytes' hashes with the specs' before. Raises
+        WeightsError if bytes are damaged or do not fit the spec.
         """
         spec = stored.spec
         if (spec.source is None) != (source is None) or (source and source.spec.id != spec.source):
             raise WeightsError(
                 f"{spec.id} needs source {spec.source}, got {source and source.spec.id}"
             )
-        tensors = stored.tensors()
+        tensors = stored.tensors(checked=checked)
         probes = _take_probes(tensors, spec)
-        model = PathwayModel(
-            make_body(spec.family, spec.signature, spec.options),
-            len(spec.labels),
-            spec.source_width,
-        )
+        model = _empty_model(spec)
         _fill(model, tensors, spec)
-        return cls(spec, model, load_body(source) if source else None, probes)
+        lent = load_body(source, checked=checked) if source else None
+        return cls(spec, model, lent, probes)
 
     def probabilities(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
@@ -128,9 +134,9 @@ def load_source(stored: StoredPathway) -> Source:
     return Source(id=stored.spec.id, body=body, head=head)
 
 
-def load_body(stored: StoredPathway) -> Body:
+def load_body(stored: StoredPathway, *, checked: bool = False) -> Body:
     """The frozen body of a stored pathway."""
-    return _body_from(stored.spec, stored.tensors())
+    return _body_from(stored.spec, stored.tensors(checked=checked))
 
 
 def probe_inputs(signature: Signature) -> Tensor:
@@ -155,7 +161,7 @@ def weight_tensors(
 
 
 def _body_from(spec: PathwaySpec, tensors: dict[str, Tensor]) -> Body:
-    body = make_body(spec.family, spec.signature, spec.options)
+    body = _empty_model(spec).body
     _fill(body, _below(_BODY, tensors), spec)
     freeze(body)
     return body
@@ -172,9 +178,36 @@ def _take_probes(tensors: dict[str, Tensor], spec: PathwaySpec) -> tuple[Tensor,
         raise WeightsError(f"the weight file of {spec.id} has no {error.args[0]}") from error
 
 
+def _empty_model(spec: PathwaySpec) -> PathwayModel:
+    """A model to fill: its own modules around weights that are all replaced.
+
+    Drawing fresh weights only to overwrite them would be most of the cost of waking a pathway.
+    """
+    options = tuple(sorted(spec.options.items()))
+    like = _model_like(spec.family, spec.signature, options, len(spec.labels), spec.source_width)
+    return copy.deepcopy(like, {id(t): t for t in (*like.parameters(), *like.buffers())})
+
+
+@lru_cache(maxsize=64)
+def _model_like(
+    family: str, signature: Signature, options: tuple[tuple[str, int], ...], classes: int, lent: int
+) -> PathwayModel:
+    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent)
+    freeze(model)
+    return model
+
+
 def _fill(module: nn.Module, tensors: dict[str, Tensor], spec: PathwaySpec) -> None:
+    """Put `tensors` in the place of all weights, in the memory format the family chose."""
+    wanted = module.state_dict()
+    given = {
+        name: torch.empty_like(wanted[name]).copy_(tensor)
+        if name in wanted and tensor.dim() == 4 and tensor.shape == wanted[name].shape
+        else tensor
+        for name, tensor in tensors.items()
+    }
     try:
-        module.load_state_dict(tensors)
+        module.load_state_dict(given, assign=True)
     except RuntimeError as error:
         raise WeightsError(
             f"the weight file of {spec.id} does not fit its spec: {error}"
