@@ -1,0 +1,94 @@
+"""Requests that wait at the same moment become one batch.
+
+Nothing waits when the process is idle: a batch starts in the event loop's next turn with all that
+came in this one. While as many batches run as there are lanes, requests gather for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+Work = Callable[[Sequence[Asked]], Awaitable[Sequence[Answered | Exception]]]
+"""Answers a batch, in its order; an exception is the answer of one request only."""
+
+
+class Coalescer(Generic[Asked, Answered]):
+    """Gathers requests of one event loop into batches and runs them."""
+
+    def __init__(
+        self,
+        work: Work[Asked, Answered],
+        *,
+        size: Callable[[Asked], int] = lambda asked: 1,
+        most: int = 256,
+        lanes: int = 4,
+    ) -> None:
+        """A batch holds requests of `most` in size together, or one larger one; `lanes` batches
+        run at once at most."""
+        self._work = work
+        self._size = size
+        self._most = most
+        self._free_lanes = lanes
+        self._waiting: deque[tuple[Asked, asyncio.Future[Answered]]] = deque()
+        self._scheduled = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, asked: Asked) -> Answered:
+        """The answer to one request; raises what `work` gave as its exception."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answered] = loop.create_future()
+        self._waiting.append((asked, answer))
+        self._schedule(loop)
+        return await answer
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting and self._free_lanes and not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        self._scheduled = False
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._free_lanes:
+            self._free_lanes -= 1
+            task = loop.create_task(self._run(self._take()))
+            self._running.add(task)  # asyncio only keeps weak references
+            task.add_done_callback(self._running.discard)
+
+    def _take(self) -> list[tuple[Asked, asyncio.Future[Answered]]]:
+        batch: list[tuple[Asked, asyncio.Future[Answered]]] = []
+        room = self._most
+        while self._waiting and (not batch or self._size(self._waiting[0][0]) <= room):
+            given = self._waiting.popleft()
+            if given[1].done():
+                continue  # its caller has gone meanwhile
+            batch.append(given)
+            room -= self._size(given[0])
+        return batch
+
+    async def _run(self, batch: Sequence[tuple[Asked, asyncio.Future[Answered]]]) -> None:
+        try:
+            answers = await self._work([asked for asked, _ in batch]) if batch else ()
+            for (_, waiting), answer in zip(batch, answers, strict=True):
+                _settle(waiting, answer)
+        except Exception as error:
+            for _, waiting in batch:
+                _settle(waiting, error)
+        finally:
+            self._free_lanes += 1
+            self._schedule(asyncio.get_running_loop())
+
+
+def _settle(waiting: asyncio.Future[Answered], answer: Answered | Exception) -> None:
+    if waiting.done():
+        return  # its caller has gone meanwhile
+    if isinstance(answer, Exception):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(answer)
