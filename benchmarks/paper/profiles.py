@@ -73,7 +73,7 @@ _PAPER_LETTERS = replace(_PAPER_IMAGES, train=TrainConfig(epochs=30))
 _PAPER_SOUNDS = LearnConfig(
     family="lstm",
     held_out_share=0.0,
-    train=TrainConfig(epochs=30, batch_size=64, learning_rate=1e-3),
+    train=TrainConfig(epochs=15, batch_size=64, learning_rate=1e-3),
 )
 # What is learned from a few examples lends to nobody, so nothing is asked of its own head alone.
 _PAPER_FEW = TrainConfig(own_loss_weight=0.0)
@@ -88,18 +88,21 @@ PAPER = Profile(
 _BEST_IMAGES = LearnConfig(
     family="cnn", held_out_share=0.0, train=TrainConfig(epochs=8, augment=True)
 )
-_BEST_CLOTHES = replace(_BEST_IMAGES, train=replace(_BEST_IMAGES.train, epochs=12))
+_BEST_CLOTHES = replace(
+    _BEST_IMAGES, options={"channels": 32}, train=replace(_BEST_IMAGES.train, epochs=12)
+)
+_BEST_DIGITS = replace(_BEST_IMAGES, train=replace(_BEST_IMAGES.train, epochs=6))
 _BEST_SOUNDS = LearnConfig(
-    family="melcnn", held_out_share=0.0, train=TrainConfig(epochs=15, batch_size=64)
+    family="melcnn", held_out_share=0.0, train=TrainConfig(epochs=25, batch_size=64)
 )
 
 BEST = Profile(
     name="best",
     systems=("sen", "joint"),
-    learning=_by_task(_BEST_CLOTHES, *[_BEST_IMAGES] * 3, _BEST_SOUNDS),
+    learning=_by_task(_BEST_CLOTHES, _BEST_DIGITS, *[_BEST_IMAGES] * 2, _BEST_SOUNDS),
     few_shot=_by_task(
         *[replace(_BEST_IMAGES.train, min_steps=200)] * 4,
-        replace(_BEST_SOUNDS.train, augment=True),
+        replace(_BEST_SOUNDS.train, augment=True, min_steps=500),
     ),
     dispatching=Dispatching(
         features=3_000,
