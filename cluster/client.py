@@ -129,7 +129,7 @@ class Client:
         Raises NoTaskFits, SignatureError, DataError, UnknownTask.
         """
         if self._dispatcher is None:
-            self._dispatcher = start_dispatcher(self.config().dispatch)
+            self._dispatcher = start_dispatcher(self.config())
         answers = self._dispatcher.answer.remote(as_inputs(given, rate_hz), task)
         return list(_get(answers))
 
@@ -176,7 +176,7 @@ class AsyncClient:
         """See Client.predict."""
         if self._dispatcher is None:
             config = await _await(self._controller.config.remote())
-            self._dispatcher = start_dispatcher(config.dispatch)
+            self._dispatcher = start_dispatcher(config)
         inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
         return list(await _await(self._dispatcher.answer.remote(inputs, task)))
 

@@ -25,12 +25,24 @@ class SlotConfig:
     """1: every resident pathway is an actor of its own. More: small pathways share one."""
     max_slots: int = 16
     """Slots at most; beyond that the least recently used pathway makes room."""
+    local_pathways: int = 256
+    """Small pathways that every dispatcher holds in its own process at most, so that reaching
+    them costs no hop; 0: every pathway runs in a slot's actor."""
+    local_parameters: int = 1_000_000
+    """Weights, a source's included, up to which a pathway counts as small."""
+
+    @property
+    def small(self) -> int:
+        """Weights up to which a pathway runs in the dispatchers' processes; 0: none does."""
+        return self.local_parameters if self.local_pathways else 0
 
     def __post_init__(self) -> None:
         _at_least("slots.cpus", self.cpus, 0)
         _at_least("slots.gpus", self.gpus, 0)
         _at_least("slots.pathways_per_slot", self.pathways_per_slot, 1)
         _at_least("slots.max_slots", self.max_slots, 1)
+        _at_least("slots.local_pathways", self.local_pathways, 0)
+        _at_least("slots.local_parameters", self.local_parameters, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,12 +80,9 @@ class Controller:
         for key in keys:
             await self._solve(key)
         await asyncio.to_thread(self._expansions.resume)
-        self._spawn(self._wake_all(self._registry.entries()[: self._capacity()]))
+        self._spawn(self._wake_all(self._registry.entries()))
         self._spawn(self._expansions.run_jobs())
         self._changed()
-
-    def _capacity(self) -> int:
-        return self._config.slots.max_slots * self._config.slots.pathways_per_slot
 
     async def _adopt_slots(self) -> None:
         names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
@@ -104,6 +101,7 @@ class Controller:
             slots=self._pool.slots(),
             routers=dict(self._snapshots),
             unavailable=dict(self._unavailable),
+            small=self._config.slots.small,
         )
 
     async def watch(self, epoch: int, timeout_s: float = 30.0) -> NetworkView:
@@ -149,7 +147,11 @@ class Controller:
         self._changed()
 
     async def _wake_all(self, entries: list[PathwayEntry]) -> None:
-        waking = (self.wake(entry.id) for entry in entries)
+        """Wake those that live in slots, as many as there is room for."""
+        slots = self._config.slots
+        capacity = slots.max_slots * slots.pathways_per_slot
+        large = [e for e in entries if e.spec.active_parameters > slots.small]
+        waking = (self.wake(entry.id) for entry in large[:capacity])
         for outcome in await asyncio.gather(*waking, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
                 raise outcome

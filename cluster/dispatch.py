@@ -1,24 +1,27 @@
-"""The dispatcher on the cluster: from inputs to answers, over the pathways' slots.
+"""The dispatcher on the cluster: from inputs to answers.
 
-`NetworkDispatcher` is the plain class: it is told of every new network view and is given two
-calls, one that runs groups in a slot and one that wakes a pathway. Serve's ingress replicas
-and the dispatcher actor of the Python client hold one each.
+`NetworkDispatcher` is the plain class: it is told of every new network view and is given what
+runs pathways. Serve's ingress replicas and the dispatcher actor of the Python client hold one
+each. Requests that wait at the same moment are scored together and run together.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.errors import NotResident, TaskUnavailable
-from cluster.inputs import Input, fit
+from cluster.coalesce import Coalescer
+from cluster.errors import TaskUnavailable
+from cluster.inputs import Batch, Input, fit
 from cluster.messages import Activation, Answer, NetworkView
+from cluster.registry import Registry
+from cluster.running import Given, Running
 from cluster.slot import Inputs
 from dispatcher import (
     Decision,
@@ -33,21 +36,17 @@ from dispatcher import (
 from dispatcher.features import Features
 from pathways import PathwayId, Signature
 
-_TRIES = 5  # a slot may be restarting, or another dispatcher's wake may evict this pathway
+INLINE_ROWS = 48
+"""Up to so many rows are computed in the event loop's own thread: handing them to another
+costs more than the few milliseconds they take."""
+_BATCH_ROWS = 256
 
-Run = Callable[[Any, Sequence[tuple[PathwayId, Inputs]]], Awaitable[list[NDArray[np.float32]]]]
-"""Run groups of inputs in the slot with this handle; raises NotResident or SlotGone."""
-
-
-class Wake(Protocol):
-    """Make a pathway resident and return its slot's handle; `missing`: it was not where it
-    should be. Raises TaskUnavailable."""
-
-    def __call__(self, pathway: PathwayId, *, missing: bool) -> Awaitable[Any]: ...
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
-class SlotGone(Exception):  # noqa: N818
-    """The slot's process ended during a call."""
+_Parts = dict[str, Given]
+"""Task → its class probabilities of one row [classes], or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +57,43 @@ class _Network:
     dispatcher: Dispatcher
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One request, or the part of it that has one signature."""
+
+    key: str
+    x: Inputs
+    task: str | None
+
+
 class NetworkDispatcher:
     """Answers inputs from the newest network view."""
 
-    def __init__(self, config: SelectConfig, run: Run, wake: Wake) -> None:
+    def __init__(self, config: SelectConfig, running: Running) -> None:
         self._config = config
-        self._run = run
-        self._wake = wake
+        self._running = running
         self._features: dict[str, Features] = {}
         self._network: _Network | None = None
-        self._placement: dict[PathwayId, Any] = {}
-        self._waking = asyncio.Lock()
+        self._together: Coalescer[_Asked, list[Answer]] = Coalescer(
+            self._answer_together, size=lambda asked: len(asked.x), most=_BATCH_ROWS
+        )
         self.used: Counter[PathwayId] = Counter()
         """Rows each pathway ran since somebody last took the count."""
 
     @property
     def view(self) -> NetworkView:
         """The network served now."""
+        return self._served.view
+
+    @property
+    def _served(self) -> _Network:
         assert self._network is not None, "no network view was adopted yet"
-        return self._network.view
+        return self._network
 
     def adopt(self, view: NetworkView, snapshots: Mapping[str, Snapshot]) -> None:
         """Serve a newer network from now on; running requests end on the one they began with."""
         routes = {key: (self._features_of(key), s) for key, s in snapshots.items()}
-        self._placement = dict(view.placement)
+        self._running.adopt(view)
         self._network = _Network(view, Dispatcher(routes, self._config, view.unavailable))
 
     def _features_of(self, key: str) -> Features:
@@ -97,22 +109,29 @@ class NetworkDispatcher:
         registry = self.view.registry
         if task is not None:
             return registry.entry(task).spec.signature
-        known = {e.spec.signature.key: e.spec.signature for e in registry.entries()}
+        known = registry.signatures
         return known[gate(observed, known.values())]
 
-    async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]:
+    async def answer(
+        self, inputs: Sequence[Input] | Batch, task: str | None = None
+    ) -> list[Answer]:
         """Answers to inputs as users give them, in their order; `task` given: no dispatching.
 
         Inputs are converted to the signature of the tasks they can go to, and each answer notes
         how. Raises NoTaskFits, SignatureError, UnknownTask, TaskUnavailable.
         """
+        if isinstance(inputs, Batch):
+            signature = self.signature_for(inputs.observed, task)
+            if signature == inputs.observed:
+                return await self.predict(signature, inputs.array, task)
+            inputs = inputs.rows()
         groups: dict[Signature, list[int]] = {}
         for row, given in enumerate(inputs):
             groups.setdefault(given.observed, []).append(row)
         answers: dict[int, Answer] = {}
         for observed, rows in groups.items():
             signature = self.signature_for(observed, task)
-            fitted = [fit(inputs[row], signature) for row in rows]
+            fitted = await _compute(len(rows), _fit_all, [inputs[row] for row in rows], signature)
             x = np.stack([array for array, _ in fitted])
             for row, answer, (_, notes) in zip(
                 rows, await self.predict(signature, x, task), fitted, strict=True
@@ -124,88 +143,91 @@ class NetworkDispatcher:
         self, signature: Signature, x: NDArray[Any], task: str | None = None
     ) -> list[Answer]:
         """Answers to typed inputs [n, *signature.shape]."""
-        assert self._network is not None, "no network view was adopted yet"
-        network = self._network
-        if task is None:
-            # Scoring takes milliseconds of arithmetic: off the event loop.
-            decide = network.dispatcher.decide
-            decisions = await asyncio.to_thread(decide, signature.key, x)
-        else:
-            self._check_available(network.view, task)
-            decisions = [Decision((task,), (1.0,), 0.0)] * len(x)
-        return await self._answer(network.view, x, decisions)
+        if task is not None:
+            self._check_available(self.view, task)
+        return await self._together(_Asked(signature.key, x, task)) if len(x) else []
 
     def _check_available(self, view: NetworkView, task: str) -> None:
         view.registry.entry(task)
         if reason := view.unavailable.get(task):
             raise TaskUnavailable(f"task {task} cannot be served: {reason}")
 
-    async def _answer(
-        self, view: NetworkView, x: Inputs, decisions: Sequence[Decision]
-    ) -> list[Answer]:
-        rows = rows_by_task(decisions)
-        entries = {task: view.registry.entry(task) for task in rows}
-        given = await self._run_all({entries[t].id: x[r] for t, r in rows.items()})
-        by_row: list[dict[str, NDArray[np.float32]]] = [{} for _ in decisions]
-        for task, its_rows in rows.items():
-            for row, probabilities in zip(its_rows, given[entries[task].id], strict=True):
-                by_row[row][task] = probabilities
+    async def _answer_together(self, batch: Sequence[_Asked]) -> list[list[Answer] | Exception]:
+        """One answer a request; what fails for one leaves the others alone."""
+        network = self._served
+        groups: dict[tuple[str, bool], list[int]] = {}
+        for place, asked in enumerate(batch):
+            groups.setdefault((asked.key, asked.task is None), []).append(place)
+        alike = [[batch[place] for place in places] for places in groups.values()]
+        given = await asyncio.gather(
+            *(self._answer_alike(network, group) for group in alike), return_exceptions=True
+        )
+        answers: dict[int, list[Answer] | Exception] = {}
+        for places, found in zip(groups.values(), given, strict=True):
+            if isinstance(found, BaseException):
+                found = [_as_error(found)] * len(places)
+            answers.update(zip(places, found, strict=True))
+        return [answers[place] for place in range(len(batch))]
+
+    async def _answer_alike(
+        self, network: _Network, batch: Sequence[_Asked]
+    ) -> list[list[Answer] | Exception]:
+        """The same for requests of one signature, either all told their task or none."""
+        x = batch[0].x if len(batch) == 1 else np.concatenate([asked.x for asked in batch])
+        if batch[0].task is None:
+            decisions, parts = await self._dispatch(network, batch[0].key, x)
+        else:
+            told = [Decision((asked.task,), (1.0,), 0.0) for asked in batch if asked.task]
+            decisions = [d for d, asked in zip(told, batch, strict=True) for _ in asked.x]
+            parts = await self._run(network.view, decisions, x)
+        ends = np.cumsum([len(asked.x) for asked in batch]).tolist()
+        starts = [0, *ends[:-1]]
         return [
-            _merged(view, decision, parts)
-            for decision, parts in zip(decisions, by_row, strict=True)
+            _answers(network.view.registry, decisions[start:end], parts[start:end])
+            for start, end in zip(starts, ends, strict=True)
         ]
 
-    async def _run_all(
-        self, groups: Mapping[PathwayId, Inputs]
-    ) -> dict[PathwayId, NDArray[np.float32]]:
-        """Run every group: residents at once, one call a slot; then the dormant, one by one."""
-        self.used.update({pathway: len(x) for pathway, x in groups.items()})
-        placed = {p: self._placement[p] for p in groups if p in self._placement}
-        done = await self._run_residents(groups, placed)
-        for pathway, x in groups.items():
-            if pathway not in done:
-                done[pathway] = await self._wake_and_run(pathway, x, missing=pathway in placed)
-        return done
+    async def _dispatch(
+        self, network: _Network, key: str, x: Inputs
+    ) -> tuple[list[Decision], list[_Parts]]:
+        """Decide and run; a task found unavailable is passed over, as a newer view will say."""
+        dispatcher = network.dispatcher
+        while True:
+            decisions = await _compute(len(x), dispatcher.decide, key, x)
+            parts = await self._run(network.view, decisions, x)
+            away = {t for p in parts for t, r in p.items() if isinstance(r, TaskUnavailable)}
+            if not away:
+                return decisions, parts
+            dispatcher = dispatcher.without(away)
 
-    async def _run_residents(
-        self, groups: Mapping[PathwayId, Inputs], placed: Mapping[PathwayId, Any]
-    ) -> dict[PathwayId, NDArray[np.float32]]:
-        by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
-        for pathway, handle in placed.items():
-            by_slot.setdefault(handle, []).append((pathway, groups[pathway]))
-        done: dict[PathwayId, NDArray[np.float32]] = {}
-        for given in await asyncio.gather(*(self._run_slot(h, g) for h, g in by_slot.items())):
-            done.update(given)
-        return done
+    async def _run(
+        self, view: NetworkView, decisions: Sequence[Decision], x: Inputs
+    ) -> list[_Parts]:
+        """For each row, what each of its pathways says."""
+        rows = rows_by_task(decisions)
+        ids = {task: view.registry.entry(task).id for task in rows}
+        self.used.update({ids[task]: len(its_rows) for task, its_rows in rows.items()})
+        groups = {ids[task]: x if len(its) == len(x) else x[its] for task, its in rows.items()}
+        given = await self._running.run(groups)
+        parts: list[_Parts] = [{} for _ in decisions]
+        for task, its_rows in rows.items():
+            result = given[ids[task]]
+            for place, row in enumerate(its_rows):
+                parts[row][task] = result if isinstance(result, Exception) else result[place]
+        return parts
 
-    async def _run_slot(
-        self, handle: Any, groups: list[tuple[PathwayId, Inputs]]
-    ) -> dict[PathwayId, NDArray[np.float32]]:
-        """A slot's results; nothing if it lost a pathway or its process meanwhile."""
-        try:
-            given = await self._run(handle, groups)
-        except (NotResident, SlotGone):
-            return {}
-        return {pathway: result for (pathway, _), result in zip(groups, given, strict=True)}
 
-    async def _wake_and_run(
-        self, pathway: PathwayId, x: Inputs, *, missing: bool
-    ) -> NDArray[np.float32]:
-        """Run a pathway that has to be woken.
+async def _compute(
+    rows: int, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
+) -> _Result:
+    """Arithmetic over so many rows: here if it is over soon, else off the event loop."""
+    if rows <= INLINE_ROWS:
+        return work(*given, **named)
+    return await asyncio.to_thread(work, *given, **named)
 
-        One at a time: what was woken runs before the next wake can evict it, so a batch may
-        need more pathways than there are places.
-        """
-        async with self._waking:
-            for _ in range(_TRIES):
-                try:
-                    handle = await self._wake(pathway, missing=missing)
-                    self._placement[pathway] = handle
-                    (result,) = await self._run(handle, [(pathway, x)])
-                    return result
-                except (NotResident, SlotGone):
-                    missing = True
-        raise TaskUnavailable(f"{pathway} did not answer after {_TRIES} tries; try again")
+
+def _fit_all(inputs: Sequence[Input], signature: Signature) -> list[tuple[Inputs, tuple[str, ...]]]:
+    return [fit(given, signature) for given in inputs]
 
 
 def features_for(signature: Signature) -> Features:
@@ -213,19 +235,40 @@ def features_for(signature: Signature) -> Features:
     return make_features(signature.modality, signature.shape, signature.rate_hz)
 
 
+def _as_error(error: BaseException) -> Exception:
+    """An error that belongs to requests; what ends the process is passed on."""
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+def _answers(
+    registry: Registry,
+    decisions: Sequence[Decision],
+    parts: Sequence[_Parts],
+) -> list[Answer] | Exception:
+    """One request's answers, or why one of its inputs could not be answered."""
+    answers = []
+    for decision, given in zip(decisions, parts, strict=True):
+        if failed := [result for result in given.values() if isinstance(result, Exception)]:
+            return failed[0]
+        answers.append(_merged(registry, decision, given))  # type: ignore[arg-type]
+    return answers
+
+
 def _merged(
-    view: NetworkView, decision: Decision, given: Mapping[str, NDArray[np.float32]]
+    registry: Registry, decision: Decision, given: Mapping[str, NDArray[np.float32]]
 ) -> Answer:
     if decision.unknown:
         return Answer(
-            probabilities=(), activated=(), unknown=True, network_version=view.registry.version
+            probabilities=(), activated=(), unknown=True, network_version=registry.version
         )
-    chosen = list(zip(decision.tasks, decision.weights, strict=True))
-    entries = {task: view.registry.entry(task) for task in decision.tasks}
-    parts = [(weight, entries[task].spec.labels, given[task]) for task, weight in chosen]
+    entries = [registry.entry(task) for task in decision.tasks]
+    chosen = list(zip(entries, decision.weights, strict=True))
+    parts = [(weight, entry.spec.labels, given[entry.id.task]) for entry, weight in chosen]
     return Answer(
         probabilities=tuple(merge(parts)),
-        activated=tuple(Activation(pathway=entries[t].id, weight=w) for t, w in chosen),
+        activated=tuple(Activation(pathway=entry.id, weight=w) for entry, w in chosen),
         unknown=False,
-        network_version=view.registry.version,
+        network_version=registry.version,
     )

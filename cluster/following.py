@@ -14,12 +14,16 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayError
 
-from cluster.dispatch import NetworkDispatcher, SlotGone
-from cluster.inputs import Input
+from cluster.config import SenConfig
+from cluster.dispatch import NetworkDispatcher
+from cluster.inputs import Batch, Input
+from cluster.local import LocalSlot
 from cluster.messages import Answer, NetworkView
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
+from cluster.running import Running, SlotGone
 from cluster.slot import Inputs
-from dispatcher import SelectConfig, Snapshot
+from cluster.store import Store
+from dispatcher import Snapshot
 from pathways import PathwayId
 
 logger = logging.getLogger(__name__)
@@ -31,9 +35,11 @@ _USE_EVERY_S = 2.0
 class FollowingDispatcher:
     """A NetworkDispatcher wired to the controller and to the slots' actors."""
 
-    def __init__(self, config: SelectConfig) -> None:
+    def __init__(self, config: SenConfig) -> None:
         self._controller = ray.get_actor(CONTROLLER, namespace=NAMESPACE)
-        self._dispatcher = NetworkDispatcher(config, run_in_slot, self._wake)
+        self._local = LocalSlot(Store.open(config.store), config.slots)
+        running = Running(run_in_slot, self._wake, self._local)
+        self._dispatcher = NetworkDispatcher(config.dispatch, running)
         self._snapshots: dict[Any, Snapshot] = {}  # by object reference
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -50,7 +56,9 @@ class FollowingDispatcher:
         """The network served now."""
         return self._dispatcher.view
 
-    async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]:
+    async def answer(
+        self, inputs: Sequence[Input] | Batch, task: str | None = None
+    ) -> list[Answer]:
         """See NetworkDispatcher.answer."""
         return await self._dispatcher.answer(inputs, task)
 
@@ -100,12 +108,12 @@ async def run_in_slot(
 class DispatcherActor(FollowingDispatcher):
     """The dispatcher of Python clients, as an actor."""
 
-    async def __init__(self, config: SelectConfig) -> None:  # type: ignore[misc]
+    async def __init__(self, config: SenConfig) -> None:  # type: ignore[misc]
         super().__init__(config)
         await self.start()
 
 
-def start_dispatcher(config: SelectConfig) -> Any:
+def start_dispatcher(config: SenConfig) -> Any:
     """The clients' dispatcher actor, started if it does not run yet."""
     return (
         ray.remote(DispatcherActor)

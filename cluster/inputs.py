@@ -33,6 +33,32 @@ class Input:
         return Signature(modality=modality, shape=self.array.shape, rate_hz=self.rate_hz)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Inputs of one shape, as one array."""
+
+    array: Inputs
+    """Images uint8 [n, H, W, C], or sounds float32 [n, samples]."""
+    rate_hz: int = 0
+    """Of sounds; 0 for images."""
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def observed(self) -> Signature:
+        """The signature its inputs have as they are; raises SignatureError."""
+        return self.row(0).observed
+
+    def row(self, number: int) -> Input:
+        """One input."""
+        return Input(array=self.array[number], rate_hz=self.rate_hz)
+
+    def rows(self) -> list[Input]:
+        """The inputs one by one."""
+        return [self.row(number) for number in range(len(self))]
+
+
 def decode(body: bytes, name: str = "input") -> Input:
     """An encoded image or WAV/FLAC file; raises CorruptFileError or DataError."""
     is_sound = body[:4] in _SOUND_MAGIC and body[8:12] != b"WEBP"
@@ -51,14 +77,17 @@ def read_input(path: str | Path) -> Input:
     return decode(body, str(path))
 
 
-def inputs_from_array(array: NDArray[np.generic], rate_hz: int = 0) -> list[Input]:
+def batch_from_array(array: NDArray[np.generic], rate_hz: int = 0) -> Batch:
     """A batch as an array: images uint8 [n, H, W(, C)], or sounds float [n, samples].
 
     Float images must lie in 0..1. A single input needs its leading axis of 1. Raises DataError.
     """
-    if rate_hz:
-        return [Input(array=row, rate_hz=rate_hz) for row in _sounds(array)]
-    return [Input(array=row) for row in _images(array)]
+    return Batch(array=_sounds(array) if rate_hz else _images(array), rate_hz=rate_hz)
+
+
+def inputs_from_array(array: NDArray[np.generic], rate_hz: int = 0) -> list[Input]:
+    """The same, one by one."""
+    return batch_from_array(array, rate_hz).rows()
 
 
 def _sounds(array: NDArray[np.generic]) -> Inputs:

@@ -89,6 +89,17 @@ class NetworkView:
     """Signature key → object reference of the router's snapshot."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Task → why it cannot be served."""
+    small: int = 0
+    """Weights up to which a pathway runs in the dispatchers' own processes; 0: none does."""
+
+    def state(self, entry: PathwayEntry) -> str:
+        """Where a pathway is: `unavailable`, `resident` (in a slot), `local` (in every dispatcher
+        that wants it) or `dormant`."""
+        if entry.id.task in self.unavailable:
+            return "unavailable"
+        if entry.id in self.slots:
+            return "resident"
+        return "local" if entry.spec.active_parameters <= self.small else "dormant"
 
 
 @dataclass(frozen=True, kw_only=True)

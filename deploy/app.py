@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from cluster.config import SenConfig
 from cluster.errors import NotResident, SenError, TaskUnavailable, UnknownTask, user_message
-from cluster.inputs import Input
+from cluster.inputs import Batch, Input
 from cluster.messages import Answer, NetworkView
 from deploy.bodies import JSON, NPY, BodyTooLarge, UnknownBodyType, read_inputs
 from deploy.schemas import (
@@ -69,7 +69,9 @@ class Answering(Protocol):
     @property
     def view(self) -> NetworkView: ...
 
-    async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]: ...
+    async def answer(
+        self, inputs: Sequence[Input] | Batch, task: str | None = None
+    ) -> list[Answer]: ...
 
 
 def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> FastAPI:

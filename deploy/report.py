@@ -140,6 +140,8 @@ def network_lines(network: NetworkReply) -> Iterable[str]:
     yield f"at most {network.max_active_pathways} pathways active for an input"
     for slot in network.slots:
         yield f"slot {slot.slot}: {', '.join(slot.pathways)}"
+    if network.local:
+        yield f"in the dispatchers: {', '.join(network.local)}"
     if network.dormant:
         yield f"dormant: {', '.join(network.dormant)}"
     for task, reason in network.unavailable.items():

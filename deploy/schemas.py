@@ -62,7 +62,7 @@ class TaskInfo(BaseModel):
 
     task: str
     version: int
-    state: str = Field(description="resident, dormant or unavailable")
+    state: str = Field(description="resident, local, dormant or unavailable")
     reason: str | None = Field(description="Why it is unavailable")
     signature: str
     labels: list[str]
@@ -94,6 +94,7 @@ class NetworkReply(BaseModel):
     mean_active_share: float | None
     links: int
     slots: list[SlotInfo]
+    local: list[str] = Field(description="Small pathways: every dispatcher holds its own")
     dormant: list[str]
     unavailable: dict[str, str]
 
@@ -139,11 +140,10 @@ def tasks_reply(view: NetworkView) -> TasksReply:
 
 def _task(view: NetworkView, entry: PathwayEntry) -> TaskInfo:
     spec, reason = entry.spec, view.unavailable.get(entry.id.task)
-    state = "unavailable" if reason else "resident" if entry.id in view.slots else "dormant"
     return TaskInfo(
         task=entry.id.task,
         version=entry.id.version,
-        state=state,
+        state=view.state(entry),
         reason=reason,
         signature=spec.signature.key,
         labels=list(spec.labels),
@@ -187,6 +187,7 @@ def network_reply(view: NetworkView, max_active: int) -> NetworkReply:
         mean_active_share=sum(shares) / len(shares) if shares else None,
         links=sum(len(entry.spec.links) for entry in entries),
         slots=[SlotInfo(slot=slot, pathways=names) for slot, names in sorted(held.items())],
-        dormant=[str(e.id) for e in entries if e.id not in view.slots],
+        local=[str(e.id) for e in entries if view.state(e) == "local"],
+        dormant=[str(e.id) for e in entries if view.state(e) == "dormant"],
         unavailable=dict(view.unavailable),
     )

@@ -43,7 +43,7 @@ def stop_serving() -> None:
 
 def _build(config: SenConfig) -> FastAPI:
     async def start() -> FollowingDispatcher:
-        dispatcher = FollowingDispatcher(config.dispatch)
+        dispatcher = FollowingDispatcher(config)
         await dispatcher.start()
         return dispatcher
 

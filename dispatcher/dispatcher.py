@@ -57,6 +57,10 @@ class Dispatcher:
         self._config = config or SelectConfig()
         self._away = frozenset(away)
 
+    def without(self, tasks: Collection[str]) -> Dispatcher:
+        """The same, passing over these tasks too."""
+        return Dispatcher(self._routes, self._config, self._away | set(tasks))
+
     @property
     def signatures(self) -> tuple[str, ...]:
         """Keys of the signatures it can route, sorted."""

@@ -41,10 +41,10 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory: pytest.TempPathFactory) -> SenConfig:
-    """Fewer slots than tasks, so that pathways have to be woken."""
+    """Fewer slots than tasks, so that pathways have to be woken; all in actors of their own."""
     return SenConfig(
         store=str(tmp_path_factory.mktemp("network") / "store"),
-        slots=SlotConfig(max_slots=2),
+        slots=SlotConfig(max_slots=2, local_pathways=0),
         expansion=ExpansionConfig(linger_s=30),
         serve=ServeConfig(port=free_port(), max_body_bytes=4_000_000),
     )

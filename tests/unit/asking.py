@@ -11,6 +11,7 @@ import numpy as np
 from cluster.dispatch import NetworkDispatcher
 from cluster.inputs import Input, inputs_from_array
 from cluster.messages import Answer
+from cluster.running import Running
 from dispatcher import SelectConfig
 from tests.unit.fakes import LocalSlots, Sets
 
@@ -25,7 +26,7 @@ def dispatcher(
     slots: LocalSlots, config: SelectConfig | None = None, **view: Any
 ) -> NetworkDispatcher:
     """A dispatcher of the network, nothing resident unless `view` says so."""
-    made = NetworkDispatcher(config or SelectConfig(), slots.run, slots.wake)
+    made = NetworkDispatcher(config or SelectConfig(), Running(slots.run, slots.wake))
     made.adopt(slots.network.view(**view), slots.network.snapshots)
     return made
 

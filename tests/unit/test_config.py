@@ -74,7 +74,7 @@ def test_a_file_without_names_is_refused(tmp_path: Path, text: str, kind: str) -
     ("values", "message"),
     [
         ({"stores": "x"}, "unknown setting stores; known are dispatch, expansion, serve, slots,"),
-        ({"slots": {"gpu": 1}}, r"unknown setting slots\.gpu; known are cpus, gpus, max_slots"),
+        ({"slots": {"gpu": 1}}, r"unknown setting slots\.gpu; known are cpus, gpus, local_"),
         ({"slots": 3}, "slots must hold settings by name, got 3"),
         ({"slots": None}, "slots must hold settings by name, got None"),
         ({"store": 3}, "setting store must be of type str, got 3"),

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cluster.dispatch import NetworkDispatcher, SlotGone
+from cluster.dispatch import NetworkDispatcher
 from cluster.errors import NotResident, TaskUnavailable
 from cluster.messages import Answer, NetworkView
+from cluster.running import Running, SlotGone
 from cluster.slot import Inputs, Slot
 from dispatcher import DispatcherError, NoTaskFits, Router, SelectConfig
 from pathways import (
@@ -158,7 +159,7 @@ def test_where_every_task_of_a_kind_is_unavailable_none_fits(slots: LocalSlots, 
 def test_where_the_router_s_part_of_all_tasks_of_a_kind_is_damaged_none_fits(
     slots: LocalSlots, sets: Sets
 ) -> None:
-    made = NetworkDispatcher(SelectConfig(), slots.run, slots.wake)
+    made = NetworkDispatcher(SelectConfig(), Running(slots.run, slots.wake))
     images = {k: s for k, s in slots.network.snapshots.items() if k.startswith("image")}
     made.adopt(slots.network.view(unavailable={"spoken": "its statistics are damaged"}), images)
     with pytest.raises(DispatcherError):
@@ -170,7 +171,7 @@ def test_where_the_router_s_part_of_all_tasks_of_a_kind_is_damaged_none_fits(
 
 
 def test_a_network_without_tasks_takes_nothing(slots: LocalSlots, sets: Sets) -> None:
-    made = NetworkDispatcher(SelectConfig(), slots.run, slots.wake)
+    made = NetworkDispatcher(SelectConfig(), Running(slots.run, slots.wake))
     registry = type(slots.network.registry)()
     made.adopt(NetworkView(epoch=1, registry=registry, placement={}), {})
     with pytest.raises(NoTaskFits, match="no task has been learned yet; learn one first"):
@@ -200,7 +201,7 @@ def test_a_view_that_comes_while_a_pathway_is_woken_does_not_lose_the_request(
 
     slots = Evicting(network)
     placement = slots.placement(digits=slots.start("digits"))
-    made = NetworkDispatcher(SelectConfig(second_above=0.0), slots.run, slots.wake)
+    made = NetworkDispatcher(SelectConfig(second_above=0.0), Running(slots.run, slots.wake))
     made.adopt(network.view(placement=placement), network.snapshots)
     answers = run(made.answer(inputs(sets, "digits")))
     assert right(answers, sets, "digits") > 0.5

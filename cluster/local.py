@@ -1,0 +1,71 @@
+"""A slot in the dispatcher's own process, for small pathways: reaching them costs no hop.
+
+A cache of what is in the store, so nobody else has to know of it: a pathway is read when it is
+wanted, and the least recently used one makes room.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from cluster.config import SlotConfig
+from cluster.registry import PathwayEntry
+from cluster.slot import read_pathway
+from cluster.store import Store
+from pathways import FrozenPathway, PathwayId
+
+
+class LocalSlot:
+    """Small pathways of one process. May be used from several threads."""
+
+    def __init__(self, store: Store, config: SlotConfig) -> None:
+        self._store = store
+        self._config = config
+        self._resident: OrderedDict[PathwayId, FrozenPathway] = OrderedDict()
+        # Least recently used first.
+        self._checked: set[str] = set()
+        # Weight files whose hash was compared; they never change, so once is enough.
+        self._lock = threading.Lock()
+
+    def takes(self, entry: PathwayEntry) -> bool:
+        """Whether a pathway runs here rather than in a slot's actor."""
+        return entry.spec.active_parameters <= self._config.small
+
+    @property
+    def resident(self) -> frozenset[PathwayId]:
+        """The pathways loaded now."""
+        with self._lock:
+            return frozenset(self._resident)
+
+    def find(self, pathway: PathwayId) -> FrozenPathway | None:
+        """A resident pathway, which counts as used; None if it is dormant."""
+        with self._lock:
+            found = self._resident.get(pathway)
+            if found is not None:
+                self._resident.move_to_end(pathway)
+            return found
+
+    def wake(self, entry: PathwayEntry, source: PathwayEntry | None) -> FrozenPathway:
+        """Load a pathway from the store, in some milliseconds or less.
+
+        What it gives stays usable after it has made room. Raises WeightsError or StoreError.
+        """
+        hashes = {each.spec.weights_sha256 for each in (entry, source) if each}
+        stored = read_pathway(self._store, entry)
+        lender = read_pathway(self._store, source) if source else None
+        loaded = FrozenPathway.load(stored, lender, checked=hashes <= self._checked)
+        with self._lock:
+            self._checked |= hashes
+            self._resident[entry.id] = loaded
+            self._resident.move_to_end(entry.id)
+            while len(self._resident) > self._config.local_pathways:
+                self._resident.popitem(last=False)
+        return loaded
+
+    def keep_only(self, entries: Mapping[PathwayId, PathwayEntry]) -> None:
+        """Forget pathways that are no longer in the network."""
+        with self._lock:
+            for gone in self._resident.keys() - entries.keys():
+                del self._resident[gone]
