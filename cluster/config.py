@@ -81,13 +81,14 @@ class ServeConfig:
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8000
-    replicas: int = 1
-    """Ingress replicas; each holds the whole dispatcher."""
+    replicas: int = 0
+    """Ingress replicas; each holds the whole dispatcher and computes on one thread. 0: one for
+    each core, four at most."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request body; larger ones are refused with status 413."""
 
     def __post_init__(self) -> None:
-        _at_least("serve.replicas", self.replicas, 1)
+        _at_least("serve.replicas", self.replicas, 0)
         _at_least("serve.max_body_bytes", self.max_body_bytes, 1)
         if not 0 < self.port < 65536:
             raise ConfigError(f"serve.port must lie in 1..65535, got {self.port}")

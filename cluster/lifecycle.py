@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def load_running() -> Running | None:
     running = Running(**json.loads(path.read_text(encoding="utf-8")))
     if running.head_pid is None or _is_head(running.head_pid, str(running.temp_dir)):
         return running
+    _end_orphans(str(running.temp_dir))
     shutil.rmtree(str(running.temp_dir), ignore_errors=True)
     forget_running()
     return None
@@ -111,9 +113,13 @@ def join(address: str | None = None) -> str:
     return target
 
 
-def start_head(cpus: int | None = None) -> tuple[str, int, str]:
+def start_head(
+    cpus: int | None = None,
+    flags: Callable[[str], Mapping[str, str]] = lambda temp_dir: {},
+) -> tuple[str, int, str]:
     """Start a Ray head on this machine; returns (address, process id, temporary directory).
 
+    flags: given the temporary directory, what to set in the environment of all of its processes.
     The head lives until `stop_head`, not only as long as this process. Raises SenError.
     """
     use_token_auth()
@@ -127,7 +133,7 @@ def start_head(cpus: int | None = None) -> tuple[str, int, str]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
-            env=_head_environment(),
+            env={**_head_environment(), **flags(temp_dir)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -174,6 +180,15 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
     psutil.wait_procs(left, timeout=_STOP_GRACE_S)
     if temp_dir:
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _end_orphans(temp_dir: str) -> None:
+    """End what a killed head left behind: HAProxy, which would keep the port."""
+    for process in psutil.process_iter(["name", "cmdline"]):
+        of_head = any(word.startswith(f"{temp_dir}/") for word in process.info["cmdline"] or ())
+        if of_head and process.info["name"].startswith("haproxy"):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def check_no_network() -> None:

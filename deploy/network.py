@@ -22,7 +22,7 @@ from cluster.lifecycle import (
     stop_network,
 )
 from cluster.store import Store
-from deploy.serving import serve_network, stop_serving
+from deploy import flags
 
 
 def start(config: SenConfig, *, address: str | None = None, cpus: int | None = None) -> Running:
@@ -40,7 +40,7 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     address = address or os.environ.get("RAY_ADDRESS")
     pid = temp_dir = None
     if address is None:
-        address, pid, temp_dir = start_head(cpus)
+        address, pid, temp_dir = start_head(cpus, flags.head_flags)
     running = Running(address=address, store=config.store, url="", head_pid=pid, temp_dir=temp_dir)
     save_running(running)
     try:
@@ -59,6 +59,9 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
 
 def serve(config: SenConfig, running: Running) -> Running:
     """Serve a started network over HTTP."""
+    flags.use_only(ray.get(_flags_of_cluster.remote()))
+    from deploy.serving import serve_network  # reads the flags when imported
+
     try:
         served = replace(running, url=serve_network(config))
     except BaseException:
@@ -66,6 +69,12 @@ def serve(config: SenConfig, running: Running) -> Running:
         raise
     save_running(served)
     return served
+
+
+@ray.remote(num_cpus=0)
+def _flags_of_cluster() -> dict[str, str]:
+    """Serve's settings as the cluster's processes have them: this process must have the same."""
+    return {name: value for name, value in flags.set_here().items() if name in flags.FAST}
 
 
 def down() -> Running:
@@ -82,6 +91,8 @@ def stop(running: Running) -> None:
     if running.head_pid is None:
         if not ray.is_initialized():
             join(running.address)
+        from deploy.serving import stop_serving
+
         stop_serving()
         stop_network()
     _leave(running)

@@ -6,6 +6,7 @@ import logging
 import socket
 from typing import Any
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 
@@ -15,7 +16,8 @@ from cluster.following import FollowingDispatcher
 from deploy.app import build_app
 
 APP = "sen"
-_ONGOING = 64  # requests a replica works on at once; the rest wait in Serve's proxy
+_ONGOING = 1_024  # requests a replica works on at once
+_MOST_REPLICAS = 4  # where their number is left to us
 
 
 def serve_network(config: SenConfig) -> str:
@@ -25,7 +27,7 @@ def serve_network(config: SenConfig) -> str:
     serve.start(http_options={"host": config.serve.host, "port": config.serve.port})
     deployment = serve.deployment(
         name="ingress",
-        num_replicas=config.serve.replicas,
+        num_replicas=config.serve.replicas or _replicas(),
         max_ongoing_requests=_ONGOING,
         ray_actor_options={"num_cpus": 0.1},
     )(serve.ingress(lambda: _build(config))())
@@ -34,6 +36,11 @@ def serve_network(config: SenConfig) -> str:
     except RuntimeError as error:
         raise SenError(f"the network could not be served: {error}") from error
     return f"http://{config.serve.host}:{config.serve.port}"
+
+
+def _replicas() -> int:
+    """One for each core, as each computes on one thread."""
+    return max(1, min(int(ray.cluster_resources().get("CPU", 1)), _MOST_REPLICAS))
 
 
 def stop_serving() -> None:

@@ -46,7 +46,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> SenConfig:
         store=str(tmp_path_factory.mktemp("network") / "store"),
         slots=SlotConfig(max_slots=2, local_pathways=0),
         expansion=ExpansionConfig(linger_s=30),
-        serve=ServeConfig(port=free_port(), max_body_bytes=4_000_000),
+        serve=ServeConfig(port=free_port(), replicas=1, max_body_bytes=4_000_000),
     )
 
 
