@@ -1,0 +1,1 @@
+"""What serving costs: ours, plain FastAPI and Ray Serve's multiplexing on the same models."""
