@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
 from cluster.registry import PathwayEntry, Registry
 from pathways import LearnConfig, PathwayId, StoredPathway
+
+if TYPE_CHECKING:
+    from cluster.inputs import Input
 
 
 class Stage(StrEnum):
@@ -90,6 +93,12 @@ class NetworkView:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Task → why it cannot be served."""
 
+    def plot(self, axes: Any = None) -> Any:
+        """Draw tasks and links; see plotting.plot_network."""
+        from cluster.plotting import plot_network
+
+        return plot_network(self, axes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
@@ -112,6 +121,14 @@ class Answer:
     network_version: int
     notes: tuple[str, ...] = ()
     """How the input was converted, for example "RGB to grey"."""
+    given: Input | None = field(default=None, compare=False, repr=False)
+    """The input, where the Python client gives the answer."""
+
+    def plot(self, axes: Sequence[Any] | None = None) -> Any:
+        """Draw the labels beside the input; see plotting.plot_answer."""
+        from cluster.plotting import plot_answer
+
+        return plot_answer(self, self.given, axes)
 
     @property
     def label(self) -> str | None:
