@@ -111,10 +111,11 @@ def join(address: str | None = None) -> str:
     return target
 
 
-def start_head(cpus: int | None = None) -> tuple[str, int, str]:
+def start_head(cpus: int | None = None, metrics_port: int = 0) -> tuple[str, int, str]:
     """Start a Ray head on this machine; returns (address, process id, temporary directory).
 
-    The head lives until `stop_head`, not only as long as this process. Raises SenError.
+    metrics_port: of Prometheus metrics; 0 for a free one. The head lives until `stop_head`, not
+    only as long as this process. Raises SenError.
     """
     use_token_auth()
     # Ray puts sockets there, whose paths must stay short.
@@ -123,6 +124,7 @@ def start_head(cpus: int | None = None) -> tuple[str, int, str]:
     command += ["--port=0", f"--temp-dir={temp_dir}", "--include-dashboard=false"]
     command += ["--disable-usage-stats", "--node-ip-address=127.0.0.1"]
     command += [f"--num-cpus={cpus}"] if cpus else []
+    command += [f"--metrics-export-port={metrics_port}"] if metrics_port else []
     log = Path(temp_dir) / "head.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -174,6 +176,12 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
     psutil.wait_procs(left, timeout=_STOP_GRACE_S)
     if temp_dir:
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def metrics_urls() -> list[str]:
+    """Where Prometheus finds the metrics of each node of the joined cluster."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in alive]
 
 
 def check_no_network() -> None:

@@ -22,6 +22,7 @@ from cluster.lifecycle import (
     stop_network,
 )
 from cluster.store import Store
+from deploy.keys import KeySource
 from deploy.serving import serve_network, stop_serving
 
 
@@ -40,7 +41,7 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     address = address or os.environ.get("RAY_ADDRESS")
     pid = temp_dir = None
     if address is None:
-        address, pid, temp_dir = start_head(cpus)
+        address, pid, temp_dir = start_head(cpus, config.serve.metrics_port)
     running = Running(address=address, store=config.store, url="", head_pid=pid, temp_dir=temp_dir)
     save_running(running)
     try:
@@ -57,10 +58,10 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     return running
 
 
-def serve(config: SenConfig, running: Running) -> Running:
-    """Serve a started network over HTTP."""
+def serve(config: SenConfig, running: Running, keys: KeySource | None = None) -> Running:
+    """Serve a started network over HTTP; `keys` where not those of serve.keys_file alone."""
     try:
-        served = replace(running, url=serve_network(config))
+        served = replace(running, url=serve_network(config, keys))
     except BaseException:
         stop(running)
         raise

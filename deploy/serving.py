@@ -12,14 +12,20 @@ from ray import serve
 from cluster.config import SenConfig
 from cluster.errors import SenError
 from cluster.following import FollowingDispatcher
+from cluster.metrics import RayMeter
 from deploy.app import build_app
+from deploy.auth import check_exposed
+from deploy.guard import guard
+from deploy.keys import KeySource
 
 APP = "sen"
 _ONGOING = 64  # requests a replica works on at once; the rest wait in Serve's proxy
 
 
-def serve_network(config: SenConfig) -> str:
+def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
+    keys = keys or KeySource(file=config.serve.keys_file)
+    check_exposed(config.serve.host, keys)
     _check_port_free(config.serve.host, config.serve.port)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options={"host": config.serve.host, "port": config.serve.port})
@@ -28,7 +34,7 @@ def serve_network(config: SenConfig) -> str:
         num_replicas=config.serve.replicas,
         max_ongoing_requests=_ONGOING,
         ray_actor_options={"num_cpus": 0.1},
-    )(serve.ingress(lambda: _build(config))())
+    )(serve.ingress(lambda: _build(config, keys))())
     try:
         serve.run(deployment.bind(), name=APP, route_prefix="/", logging_config=_quiet())
     except RuntimeError as error:
@@ -41,13 +47,13 @@ def stop_serving() -> None:
     serve.shutdown()
 
 
-def _build(config: SenConfig) -> FastAPI:
+def _build(config: SenConfig, keys: KeySource) -> FastAPI:
     async def start() -> FollowingDispatcher:
         dispatcher = FollowingDispatcher(config.dispatch)
         await dispatcher.start()
         return dispatcher
 
-    return build_app(config, start)
+    return guard(build_app(config, start), config.serve, keys, RayMeter())
 
 
 def _quiet() -> dict[str, Any]:
