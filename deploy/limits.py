@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -45,6 +43,14 @@ def kind_of(path: str) -> Kind:
     return next((kind for pattern, kind in _KINDS if pattern.fullmatch(path)), Kind.OTHER)
 
 
+def most_at_once(config: ServeConfig) -> int:
+    """Requests that a replica has to take in so that it can refuse those it cannot bear.
+
+    Serve would let them wait in its proxy instead.
+    """
+    return 2 * config.max_in_flight + config.max_uploads + _MAX_STREAMS
+
+
 class Limits:
     """Lets no more through to `app` than a replica can bear."""
 
@@ -67,8 +73,14 @@ class Limits:
         if refusal := self._too_much(kind, body):
             await refusal.send(scope, send)
             return
-        with self._counted(kind, body):
+        self._ongoing[kind] += 1
+        if body.counts:
+            self._bytes += body.hold(body.announced)
+        try:
             await self._pass(scope, receive, send, kind, body)
+        finally:
+            self._ongoing[kind] -= 1
+            self._bytes -= body.held
 
     def _too_much(self, kind: Kind, body: _Body) -> Refusal | None:
         if body.announced > body.limit:
@@ -76,7 +88,7 @@ class Limits:
         if self._ongoing[kind] >= self._most[kind]:
             return self._crowded(kind)
         # A request alone is let in, however large: it could never be served otherwise.
-        if kind is Kind.OTHER and self._bytes and self._full(body.weight * body.announced):
+        if body.counts and self._bytes and self._full(body.weight * body.announced):
             return _full()
         return None
 
@@ -89,18 +101,6 @@ class Limits:
             detail = f"{most} tasks are being sent already, the limit is serve.max_uploads"
             return busy("Too many uploads", detail, status=429, after_s=_UPLOADS_AFTER_S)
         return busy("Busy", f"{most} requests are in flight already; try again in a moment")
-
-    @contextmanager
-    def _counted(self, kind: Kind, body: _Body) -> Iterator[None]:
-        self._ongoing[kind] += 1
-        if kind is Kind.OTHER:
-            body.hold(body.announced)
-            self._bytes += body.held
-        try:
-            yield
-        finally:
-            self._ongoing[kind] -= 1
-            self._bytes -= body.held
 
     async def _pass(
         self, scope: Any, receive: Receive, send: Send, kind: Kind, body: _Body

@@ -17,9 +17,9 @@ from deploy.app import build_app
 from deploy.auth import check_exposed
 from deploy.guard import guard
 from deploy.keys import KeySource
+from deploy.limits import most_at_once
 
 APP = "sen"
-_ONGOING = 64  # requests a replica works on at once; the rest wait in Serve's proxy
 
 
 def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
@@ -32,7 +32,9 @@ def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     deployment = serve.deployment(
         name="ingress",
         num_replicas=config.serve.replicas,
-        max_ongoing_requests=_ONGOING,
+        max_ongoing_requests=most_at_once(config.serve),
+        max_queued_requests=most_at_once(config.serve),  # Serve's own queue is bounded too
+        backpressure_config={"status_code": 503, "retry_after_s": 1},
         ray_actor_options={"num_cpus": 0.1},
     )(serve.ingress(lambda: _build(config, keys))())
     try:
