@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test unit integration e2e lint format clean
+.PHONY: help setup demo test test-deps unit integration e2e lint format clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 setup: $(STAMP)  ## Make the virtual environment and install
 
@@ -21,6 +21,9 @@ $(STAMP): setup.py pyproject.toml
 
 demo: $(STAMP)  ## Learn five tasks, serve them, ask without naming the task
 	$(BIN)/sen demo
+
+test-deps:  ## System packages that some tests and benchmarks need (Debian, as root)
+	@./tests/install_system_packages.sh
 
 test: $(STAMP) lint unit integration e2e  ## Everything CI runs
 

@@ -26,6 +26,7 @@ RUNTIME = [
     "rich>=13.9",
     "pyyaml>=6",
     "psutil>=6",
+    "python-json-logger>=3.3",
 ]
 
 # What `benchmarks/` needs beside the product: plots, and the library it is compared with.
@@ -34,8 +35,11 @@ BENCH = [
     "avalanche-lib>=0.6,<0.7",
 ]
 
+PLOT = ["matplotlib>=3.9", "networkx>=3.2"]
+
 DEV = [
     *BENCH,
+    *PLOT,
     "pytest>=8",
     "pytest-timeout>=2.3",
     "ruff>=0.9",
@@ -44,6 +48,7 @@ DEV = [
     "types-psutil",
     "scipy-stubs",
     "jsonschema>=4",
+    "promql-parser>=0.6",
 ]
 
 setup(
@@ -65,6 +70,6 @@ setup(
         "deploy",
     ],
     install_requires=RUNTIME,
-    extras_require={"bench": BENCH, "dev": DEV},
+    extras_require={"bench": BENCH, "plot": PLOT, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},
 )

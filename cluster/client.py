@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ class Client:
         """
         if self._dispatcher is None:
             self._dispatcher = start_dispatcher(self.config())
-        answers = self._dispatcher.answer.remote(as_inputs(given, rate_hz), task)
-        return list(_get(answers))
+        inputs = as_inputs(given, rate_hz)
+        return _with_inputs(_get(self._dispatcher.answer.remote(inputs, task)), inputs)
 
     def tasks(self) -> list[PathwayEntry]:
         """The pathways in service, in the order of learning."""
@@ -178,7 +179,7 @@ class AsyncClient:
             config = await _await(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
         inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
-        return list(await _await(self._dispatcher.answer.remote(inputs, task)))
+        return _with_inputs(await _await(self._dispatcher.answer.remote(inputs, task)), inputs)
 
     async def tasks(self) -> list[PathwayEntry]:
         """See Client.tasks."""
@@ -198,6 +199,11 @@ def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:
     if isinstance(given, np.ndarray):
         return inputs_from_array(given, rate_hz)
     return [g if isinstance(g, Input) else read_input(g) for g in given]
+
+
+def _with_inputs(answers: Sequence[Answer], inputs: Sequence[Input]) -> list[Answer]:
+    """Answers that know what they answer; inputs do not travel back for it."""
+    return [replace(a, given=given) for a, given in zip(answers, inputs, strict=True)]
 
 
 def _get(reference: Any) -> Any:

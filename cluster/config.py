@@ -12,6 +12,17 @@ import yaml
 from cluster.errors import ConfigError
 from dispatcher import DispatcherError, SelectConfig
 
+ACCESS_LOGS = ("off", "error", "warning", "info")
+_SERVE_LIMITS = (
+    "max_body_bytes",
+    "max_upload_bytes",
+    "max_inputs",
+    "max_decoded_values",
+    "max_in_flight",
+    "max_in_flight_bytes",
+    "max_uploads",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlotConfig:
@@ -63,6 +74,8 @@ class ExpansionConfig:
     """How long a training job waits for another task before it ends; starting one costs as much."""
     attempts: int = 2
     """Times a task is tried when its worker dies; a task that fails by itself is not retried."""
+    max_waiting: int = 1000
+    """Tasks that may wait to be learned; further ones are refused (over HTTP with status 429)."""
 
     def __post_init__(self) -> None:
         _at_least("expansion.cpus", self.cpus, 0)
@@ -72,6 +85,7 @@ class ExpansionConfig:
         _at_least("expansion.router_examples", self.router_examples, 1)
         _at_least("expansion.linger_s", self.linger_s, 0)
         _at_least("expansion.attempts", self.attempts, 1)
+        _at_least("expansion.max_waiting", self.max_waiting, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +98,45 @@ class ServeConfig:
     replicas: int = 0
     """Ingress replicas; each holds the whole dispatcher and computes on one thread. 0: one for
     each core, four at most."""
+    keys_file: str = ""
+    """File of API keys, as `sen keys` writes it; replicas look for changes every second."""
+    access_log: str = "off"
+    """Requests to log, by what came of them: off, error (5xx), warning (4xx too) or info (all)."""
+    metrics_port: int = 0
+    """Port of Prometheus metrics, where `sen up` starts Ray; 0: a free one (see `sen status`)."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request body; larger ones are refused with status 413."""
+    max_upload_bytes: int = 2 * 1024**3
+    """Largest body that teaches a task; larger ones are refused with status 413."""
+    max_inputs: int = 4096
+    """Inputs in one request; more are refused with status 413."""
+    max_decoded_values: int = 50_000_000
+    """Pixels of images and samples of sounds that the files of one request may decode to."""
+    max_in_flight: int = 256
+    """Requests a replica works on at once; more are answered with status 503 at once."""
+    max_in_flight_bytes: int = 512 * 1024 * 1024
+    """Bodies of requests in flight together, JSON counted eightfold; more: status 503."""
+    max_uploads: int = 4
+    """Requests that teach a task at once, for each replica; more are answered with status 429."""
+    request_timeout_s: float = 60.0
+    """A request that takes longer is given up with status 503."""
+    upload_timeout_s: float = 900.0
+    """The same for requests that teach or verify tasks."""
 
     def __post_init__(self) -> None:
         _at_least("serve.replicas", self.replicas, 0)
-        _at_least("serve.max_body_bytes", self.max_body_bytes, 1)
+        for name in _SERVE_LIMITS:
+            _at_least(f"serve.{name}", getattr(self, name), 1)
+        for name in ("request_timeout_s", "upload_timeout_s"):
+            _at_least(f"serve.{name}", getattr(self, name), 0.1)
         if not 0 < self.port < 65536:
             raise ConfigError(f"serve.port must lie in 1..65535, got {self.port}")
+        if not 0 <= self.metrics_port < 65536:
+            raise ConfigError(f"serve.metrics_port must lie in 0..65535, got {self.metrics_port}")
+        if self.access_log not in ACCESS_LOGS:
+            raise ConfigError(
+                f"serve.access_log must be one of {', '.join(ACCESS_LOGS)}, got {self.access_log!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

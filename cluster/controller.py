@@ -21,6 +21,7 @@ from cluster.config import SenConfig
 from cluster.errors import SenError, StoreDamagedError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
 from cluster.messages import ExpansionStatus, Learned, NetworkView, Verification, WaitingTask
+from cluster.metrics import RayExpansionMeter
 from cluster.names import (
     CONTROLLER,
     JOBS,
@@ -51,7 +52,9 @@ class Controller:
         self._log = RegistryLog(self._store)
         self._registry = self._log.load()
         learned = [entry.request for entry in self._registry.pathways.values()]
-        self._expansions = Expansions(self._store, config.expansion, learned, self._run_job)
+        self._expansions = Expansions(
+            self._store, config.expansion, learned, self._run_job, RayExpansionMeter()
+        )
         self._routers = Routers(self._store)
         self._snapshots: dict[str, Any] = {}  # signature key → object reference
         self._unavailable: dict[str, str] = {}
@@ -82,6 +85,7 @@ class Controller:
         await asyncio.to_thread(self._expansions.resume)
         self._spawn(self._wake_all(self._registry.entries()))
         self._spawn(self._expansions.run_jobs())
+        self._spawn(self._expansions.tell_waiting())
         self._changed()
 
     async def _adopt_slots(self) -> None:

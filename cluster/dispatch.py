@@ -8,6 +8,7 @@ each. Requests that wait at the same moment are scored together and run together
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from cluster.coalesce import Coalescer
 from cluster.errors import TaskUnavailable
 from cluster.inputs import Batch, Input, fit
 from cluster.messages import Activation, Answer, NetworkView
+from cluster.meter import Meter, NoMeter
 from cluster.registry import Registry
 from cluster.running import Given, Running
 from cluster.slot import Inputs
@@ -69,9 +71,10 @@ class _Asked:
 class NetworkDispatcher:
     """Answers inputs from the newest network view."""
 
-    def __init__(self, config: SelectConfig, running: Running) -> None:
+    def __init__(self, config: SelectConfig, running: Running, meter: Meter | None = None) -> None:
         self._config = config
         self._running = running
+        self._meter = meter or NoMeter()
         self._features: dict[str, Features] = {}
         self._network: _Network | None = None
         self._together: Coalescer[_Asked, list[Answer]] = Coalescer(
@@ -180,20 +183,37 @@ class NetworkDispatcher:
             told = [Decision((asked.task,), (1.0,), 0.0) for asked in batch if asked.task]
             decisions = [d for d, asked in zip(told, batch, strict=True) for _ in asked.x]
             parts = await self._run(network.view, decisions, x)
+        started = time.perf_counter()
         ends = np.cumsum([len(asked.x) for asked in batch]).tolist()
         starts = [0, *ends[:-1]]
-        return [
+        answers = [
             _answers(network.view.registry, decisions[start:end], parts[start:end])
             for start, end in zip(starts, ends, strict=True)
         ]
+        self._meter.stage("merge", time.perf_counter() - started)
+        self._count(network.view.registry, decisions)
+        return answers
+
+    def _count(self, registry: Registry, decisions: Sequence[Decision]) -> None:
+        """Tell the meter what these inputs activated."""
+        activated = Counter(() if d.unknown else d.tasks for d in decisions)
+        self._meter.unknown(activated.pop((), 0))
+        for tasks, rows in activated.items():
+            ids = [registry.entry(task).id for task in tasks]
+            self._meter.share(registry.active_share(ids), rows)
+            for task in tasks:
+                self._meter.activated(task, rows)
 
     async def _dispatch(
         self, network: _Network, key: str, x: Inputs
     ) -> tuple[list[Decision], list[_Parts]]:
         """Decide and run; a task found unavailable is passed over, as a newer view will say."""
         dispatcher = network.dispatcher
+        self._meter.batch(len(x))
         while True:
+            started = time.perf_counter()
             decisions = await _compute(len(x), dispatcher.decide, key, x)
+            self._meter.stage("route", time.perf_counter() - started)
             parts = await self._run(network.view, decisions, x)
             away = {t for p in parts for t, r in p.items() if isinstance(r, TaskUnavailable)}
             if not away:

@@ -6,6 +6,7 @@ SenError (ValueError)
  │    ├── StoreFormatError    it was written by another format version, or is no store
  │    └── StoreDamagedError   a file in it is not what was written
  ├── TaskNameTaken         a task of that name was learned or is waiting
+ ├── QueueFull             as many tasks wait to be learned as may
  ├── UnknownTask           no task of that name
  ├── TaskUnavailable       the task is known but its files are damaged
  ├── ExpansionFailed       a task could not be learned
@@ -38,6 +39,10 @@ class StoreDamagedError(StoreError):
 
 class TaskNameTaken(SenError):  # noqa: N818 - reads as what happened
     """A task of that name exists already."""
+
+
+class QueueFull(SenError):  # noqa: N818
+    """As many tasks wait to be learned as may."""
 
 
 class UnknownTask(SenError):  # noqa: N818

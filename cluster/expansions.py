@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from cluster.config import ExpansionConfig
 from cluster.errors import StoreDamagedError, StoreError
-from cluster.messages import ExpansionStatus, WaitingTask
+from cluster.messages import ExpansionStatus, Stage, WaitingTask
+from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
 from cluster.queue import ExpansionQueue
 from cluster.requests import RequestLog
@@ -21,6 +22,8 @@ from cluster.store import Store
 from pathways import LearnConfig, Progress, TaskData, check_task_name
 
 logger = logging.getLogger(__name__)
+
+_TELL_EVERY_S = 5.0
 
 
 class JobLost(Exception):  # noqa: N818 - reads as what happened
@@ -36,14 +39,16 @@ class Expansions:
         config: ExpansionConfig,
         learned: Iterable[str],
         run_job: Callable[[], Awaitable[None]],
+        meter: ExpansionMeter | None = None,
     ) -> None:
         """`learned`: ids of expansions that are in the registry. `run_job` raises JobLost."""
         self._store = store
         self._config = config
         self._learned = frozenset(learned)
         self._run_job = run_job
+        self._meter = meter or NoMeter()
         self._requests = RequestLog(store)
-        self._queue = ExpansionQueue(config.attempts)
+        self._queue = ExpansionQueue(config.attempts, config.max_waiting)
         self._sequence = itertools.count(self._last_sequence() + 1)
         self._work = asyncio.Event()
         self._submitting = asyncio.Lock()
@@ -74,10 +79,11 @@ class Expansions:
     ) -> str:
         """Take a task to learn; durable when this returns its request id.
 
-        Raises TaskNameTaken, PathwaysError for an unusable name, StoreError.
+        Raises TaskNameTaken, QueueFull, PathwaysError for an unusable name, StoreError.
         """
         check_task_name(task)
         async with self._submitting:
+            self._queue.check_room()
             self._queue.check_free(task, in_service)
             request = request_id(next(self._sequence), task)
             await asyncio.to_thread(self._requests.add, request, config, data)
@@ -111,11 +117,13 @@ class Expansions:
     async def learned(self, request: str, network_version: int) -> None:
         """The task is in the registry: its data are not needed any more."""
         self._queue.learned(request, network_version)
+        self._meter.ended(Stage.LEARNED)
         await asyncio.to_thread(self._forget, request)
 
     async def failed(self, request: str, reason: str) -> None:
         """The task cannot be learned."""
         self._queue.failed(request, reason)
+        self._meter.ended(Stage.FAILED)
         await asyncio.to_thread(self._forget, request)
 
     async def run_jobs(self) -> None:
@@ -127,6 +135,7 @@ class Expansions:
             except JobLost as error:
                 logger.error("a training job ended: %s", error)
                 if lost := self._queue.worker_lost(str(error)):
+                    self._meter.ended(Stage.FAILED)
                     await asyncio.to_thread(self._forget, lost)
             await asyncio.to_thread(self._remove, JOBS)
             # The worker cleared the event when it found the queue empty; a task it lost is back.
@@ -134,6 +143,12 @@ class Expansions:
                 self._work.set()
             else:
                 self._work.clear()
+
+    async def tell_waiting(self) -> None:
+        """Tell the meter again and again how many wait, since it forgets; never returns."""
+        while True:
+            self._meter.waiting(len(self._queue))
+            await asyncio.sleep(_TELL_EVERY_S)
 
     def _forget(self, request: str) -> None:
         """Remove an ended request's data; if that fails, the next start tries again."""

@@ -19,6 +19,7 @@ from cluster.dispatch import NetworkDispatcher
 from cluster.inputs import Batch, Input
 from cluster.local import LocalSlot
 from cluster.messages import Answer, NetworkView
+from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.running import Running, SlotGone
 from cluster.slot import Inputs
@@ -35,11 +36,11 @@ _USE_EVERY_S = 2.0
 class FollowingDispatcher:
     """A NetworkDispatcher wired to the controller and to the slots' actors."""
 
-    def __init__(self, config: SenConfig) -> None:
+    def __init__(self, config: SenConfig, meter: Meter | None = None) -> None:
         self._controller = ray.get_actor(CONTROLLER, namespace=NAMESPACE)
         self._local = LocalSlot(Store.open(config.store), config.slots)
-        running = Running(run_in_slot, self._wake, self._local)
-        self._dispatcher = NetworkDispatcher(config.dispatch, running)
+        running = Running(run_in_slot, self._wake, self._local, meter)
+        self._dispatcher = NetworkDispatcher(config.dispatch, running, meter)
         self._snapshots: dict[Any, Snapshot] = {}  # by object reference
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -115,10 +115,12 @@ def join(address: str | None = None) -> str:
 
 def start_head(
     cpus: int | None = None,
+    metrics_port: int = 0,
     flags: Callable[[str], Mapping[str, str]] = lambda temp_dir: {},
 ) -> tuple[str, int, str]:
     """Start a Ray head on this machine; returns (address, process id, temporary directory).
 
+    metrics_port: of Prometheus metrics; 0 for a free one.
     flags: given the temporary directory, what to set in the environment of all of its processes.
     The head lives until `stop_head`, not only as long as this process. Raises SenError.
     """
@@ -129,6 +131,7 @@ def start_head(
     command += ["--port=0", f"--temp-dir={temp_dir}", "--include-dashboard=false"]
     command += ["--disable-usage-stats", "--node-ip-address=127.0.0.1"]
     command += [f"--num-cpus={cpus}"] if cpus else []
+    command += [f"--metrics-export-port={metrics_port}"] if metrics_port else []
     log = Path(temp_dir) / "head.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -179,16 +182,23 @@ def stop_head(pid: int, temp_dir: str | None) -> None:
             process.kill()
     psutil.wait_procs(left, timeout=_STOP_GRACE_S)
     if temp_dir:
+        _end_orphans(temp_dir)
         shutil.rmtree(temp_dir, ignore_errors=True)
 
 
 def _end_orphans(temp_dir: str) -> None:
-    """End what a killed head left behind: HAProxy, which would keep the port."""
+    """End what a head left behind: HAProxy, which is no child of it and would keep the port."""
     for process in psutil.process_iter(["name", "cmdline"]):
         of_head = any(word.startswith(f"{temp_dir}/") for word in process.info["cmdline"] or ())
         if of_head and process.info["name"].startswith("haproxy"):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def metrics_urls() -> list[str]:
+    """Where Prometheus finds the metrics of each node of the joined cluster."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in alive]
 
 
 def check_no_network() -> None:

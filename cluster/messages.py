@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
 from cluster.registry import PathwayEntry, Registry
 from pathways import LearnConfig, PathwayId, StoredPathway
+
+if TYPE_CHECKING:
+    from cluster.inputs import Input
 
 
 class Stage(StrEnum):
@@ -101,6 +104,12 @@ class NetworkView:
             return "resident"
         return "local" if entry.spec.active_parameters <= self.small else "dormant"
 
+    def plot(self, axes: Any = None) -> Any:
+        """Draw tasks and links; see plotting.plot_network."""
+        from cluster.plotting import plot_network
+
+        return plot_network(self, axes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
@@ -123,6 +132,14 @@ class Answer:
     network_version: int
     notes: tuple[str, ...] = ()
     """How the input was converted, for example "RGB to grey"."""
+    given: Input | None = field(default=None, compare=False, repr=False)
+    """The input, where the Python client gives the answer."""
+
+    def plot(self, axes: Sequence[Any] | None = None) -> Any:
+        """Draw the labels beside the input; see plotting.plot_answer."""
+        from cluster.plotting import plot_answer
+
+        return plot_answer(self, self.given, axes)
 
     @property
     def label(self) -> str | None:

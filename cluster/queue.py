@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cluster.errors import ExpansionFailed, TaskNameTaken
+from cluster.errors import ExpansionFailed, QueueFull, TaskNameTaken
 from cluster.messages import ExpansionStatus, Stage, WaitingTask
 from pathways import Progress
 
@@ -13,8 +13,9 @@ from pathways import Progress
 class ExpansionQueue:
     """Expansions in order of arrival, one learned at a time."""
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int, max_waiting: int) -> None:
         self._attempts = attempts
+        self._max_waiting = max_waiting
         self._waiting: list[WaitingTask] = []
         self._running: WaitingTask | None = None
         self._tries: dict[str, int] = {}
@@ -27,6 +28,14 @@ class ExpansionQueue:
     def unfinished(self) -> bool:
         """Whether any task waits or is being learned."""
         return bool(self._waiting or self._running)
+
+    def check_room(self) -> None:
+        """Raises QueueFull if no further task may wait."""
+        if len(self._waiting) >= self._max_waiting:
+            raise QueueFull(
+                f"{len(self._waiting)} tasks wait to be learned, which is the limit; try again "
+                "when some are learned, or raise expansion.max_waiting"
+            )
 
     def check_free(self, task: str, learned: Iterable[str]) -> None:
         """Raises TaskNameTaken if `task` was learned or is on its way."""

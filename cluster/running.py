@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from ray.exceptions import RayError
 from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.local import LocalSlot
 from cluster.messages import NetworkView
+from cluster.meter import Meter, NoMeter
 from cluster.slot import Inputs
 from pathways import FrozenPathway, PathwayId, PathwaysError
 
@@ -45,10 +47,17 @@ class SlotGone(Exception):  # noqa: N818
 class Running:
     """Runs groups of inputs, each by its pathway; one call a slot carries all groups for it."""
 
-    def __init__(self, run: Run, wake: Wake, local: LocalSlot | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        wake: Wake,
+        local: LocalSlot | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._run = run
         self._wake = wake
         self._local = local
+        self._meter = meter or NoMeter()
         self._view: NetworkView | None = None
         self._placement: dict[PathwayId, Any] = {}
         self._waking = asyncio.Lock()
@@ -62,12 +71,16 @@ class Running:
 
     async def run(self, groups: Groups) -> dict[PathwayId, Given]:
         """Every group's result; a pathway that cannot be run has its reason in its place."""
+        started = time.perf_counter()
         here = {p: x for p, x in groups.items() if self._is_local(p)}
         elsewhere = {p: x for p, x in groups.items() if p not in here}
-        if not elsewhere:
-            return await self._run_here(here)
-        parts = await asyncio.gather(self._run_here(here), self._run_elsewhere(elsewhere))
-        return {**parts[0], **parts[1]}
+        if elsewhere:
+            parts = await asyncio.gather(self._run_here(here), self._run_elsewhere(elsewhere))
+            done = {**parts[0], **parts[1]}
+        else:
+            done = await self._run_here(here)
+        self._meter.stage("run", time.perf_counter() - started)
+        return done
 
     def _is_local(self, pathway: PathwayId) -> bool:
         assert self._view is not None, "no network view was adopted yet"
@@ -80,6 +93,8 @@ class Running:
             return {}
         found = {pathway: self._local.find(pathway) for pathway in groups}
         rows = sum(len(x) for x in groups.values())
+        hits = sum(pathway is not None for pathway in found.values())
+        self._meter.residency(hits, len(found) - hits)
         if all(found.values()) and rows <= _INLINE_ROWS:
             done = self._compute(groups, found)
         else:
@@ -106,7 +121,10 @@ class Running:
         assert self._local is not None and self._view is not None
         registry = self._view.registry
         entry = registry.pathways[id]
-        return self._local.wake(entry, registry.source_of(entry))
+        started = time.perf_counter()
+        woken = self._local.wake(entry, registry.source_of(entry))
+        self._meter.stage("wake", time.perf_counter() - started)
+        return woken
 
     # --- in slots' actors --------------------------------------------------------------------
 
@@ -114,6 +132,7 @@ class Running:
         """Residents at once, one call a slot; then the dormant, one by one."""
         placed = {p: self._placement[p] for p in groups if p in self._placement}
         done: dict[PathwayId, Given] = dict(await self._run_residents(groups, placed))
+        self._meter.residency(len(done), len(groups) - len(done))
         for pathway, x in groups.items():
             if pathway not in done:
                 done[pathway] = await self._wake_and_run(pathway, x, missing=pathway in placed)
@@ -149,7 +168,9 @@ class Running:
         async with self._waking:
             for _ in range(_TRIES):
                 try:
+                    started = time.perf_counter()
                     handle = await self._wake(pathway, missing=missing)
+                    self._meter.stage("wake", time.perf_counter() - started)
                     self._placement[pathway] = handle
                     (result,) = await self._run(handle, [(pathway, x)])
                     return result

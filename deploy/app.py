@@ -13,10 +13,18 @@ from ray.exceptions import RayError
 from starlette.exceptions import HTTPException
 
 from cluster.config import SenConfig
-from cluster.errors import NotResident, SenError, TaskUnavailable, UnknownTask, user_message
+from cluster.errors import (
+    NotResident,
+    QueueFull,
+    SenError,
+    TaskUnavailable,
+    UnknownTask,
+    user_message,
+)
 from cluster.inputs import Batch, Input
 from cluster.messages import Answer, NetworkView
-from deploy.bodies import JSON, NPY, BodyTooLarge, UnknownBodyType, read_inputs
+from cluster.meter import NoMeter
+from deploy.bodies import JSON, NPY, UnknownBodyType, read_inputs
 from deploy.schemas import (
     NetworkReply,
     PredictBody,
@@ -27,13 +35,15 @@ from deploy.schemas import (
     predict_reply,
     tasks_reply,
 )
+from deploy.watching import Timed, note_answers
 from dispatcher import DispatcherError
-from pathways import PathwaysError
+from pathways import PathwaysError, TooLargeError
 
 _STATUS: list[tuple[type[Exception], int, str]] = [
-    (BodyTooLarge, 413, "Body too large"),
+    (TooLargeError, 413, "Too large"),
     (UnknownBodyType, 415, "Unknown content type"),
     (UnknownTask, 404, "Unknown task"),
+    (QueueFull, 429, "Too many tasks wait"),
     (TaskUnavailable, 503, "Task unavailable"),
     (NotResident, 503, "Task unavailable"),
     (PathwaysError, 422, "Input cannot be used"),
@@ -83,6 +93,7 @@ def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> F
         yield
 
     app = FastAPI(title="SEN", summary="A sparse and expandable network", lifespan=lifespan)
+    app.state.meter = NoMeter()
     _add_errors(app)
     _add_routes(app, config)
     return app
@@ -105,8 +116,10 @@ def _add_routes(app: FastAPI, config: SenConfig) -> None:
         top: Annotated[int, Query(ge=1, le=10_000, description="Labels to give")] = 5,
         rate_hz: Annotated[int, Query(ge=0, description="An .npy body holds sounds")] = 0,
     ) -> PredictReply:
-        inputs = await read_inputs(request, config.serve.max_body_bytes, rate_hz)
+        with Timed(app.state.meter, "parse"):
+            inputs = await read_inputs(request, config.serve, rate_hz)
         answers = await dispatcher().answer(inputs, task)
+        note_answers(request.scope, answers)
         return predict_reply(answers, dispatcher().view.registry, top)
 
     @app.get("/v1/tasks", summary="The tasks in service")

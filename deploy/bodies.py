@@ -11,31 +11,36 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from cluster.inputs import Input, decode, inputs_from_array
+from cluster.config import ServeConfig
+from cluster.inputs import Input, inputs_from_array
+from deploy.allowance import Allowance, check_count
 from deploy.schemas import PredictBody
-from pathways import CorruptFileError, DataError
+from pathways import CorruptFileError, DataError, TooLargeError
 
 JSON = "application/json"
 NPY = "application/x-npy"
 FORM = "multipart/form-data"
 
 
-class BodyTooLarge(DataError):  # noqa: N818 - reads as what happened
-    """The request's body is over the limit."""
-
-
-class UnknownBodyType(DataError):  # noqa: N818
+class UnknownBodyType(DataError):  # noqa: N818 - reads as what happened
     """The request's content type is none that can be read."""
 
 
-async def read_inputs(request: Request, max_bytes: int, rate_hz: int) -> list[Input]:
+async def read_inputs(request: Request, config: ServeConfig, rate_hz: int) -> list[Input]:
     """The inputs of a predict request.
 
-    Raises BodyTooLarge, UnknownBodyType, DataError, CorruptFileError.
+    Raises TooLargeError, UnknownBodyType, DataError, CorruptFileError.
     """
+    inputs = await _read_inputs(request, config, rate_hz)
+    check_count(len(inputs), config.max_inputs)
+    return inputs
+
+
+async def _read_inputs(request: Request, config: ServeConfig, rate_hz: int) -> list[Input]:
+    max_bytes, allowance = config.max_body_bytes, Allowance(config.max_decoded_values)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == FORM:
-        return await _from_form(request, max_bytes)
+        return await _from_form(request, max_bytes, allowance)
     body = await _read(request, max_bytes)
     if not body:
         raise DataError("the request has no body; send a file, JSON or an array")
@@ -44,7 +49,7 @@ async def read_inputs(request: Request, max_bytes: int, rate_hz: int) -> list[In
     if kind == NPY:
         return inputs_from_array(_from_npy(body), rate_hz)
     if kind.startswith(("image/", "audio/")):
-        return [decode(body, f"the {kind} body")]
+        return [allowance.decode(body, f"the {kind} body")]
     raise UnknownBodyType(
         f"content type {kind or '(none)'} cannot be read; send {FORM} with files, {JSON}, {NPY}, "
         "or one image/… or audio/… file"
@@ -69,14 +74,14 @@ def _check_announced(request: Request, max_bytes: int) -> None:
         raise _too_large(int(announced), max_bytes)
 
 
-def _too_large(size: int, max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(
+def _too_large(size: int, max_bytes: int) -> TooLargeError:
+    return TooLargeError(
         f"the body has {size} bytes or more, the limit is {max_bytes}; send fewer inputs at once "
         "or raise serve.max_body_bytes"
     )
 
 
-async def _from_form(request: Request, max_bytes: int) -> list[Input]:
+async def _from_form(request: Request, max_bytes: int, allowance: Allowance) -> list[Input]:
     # A form is parsed as it streams in, so without an announced length it could grow unchecked.
     if not request.headers.get("content-length", "").isdecimal():
         raise DataError("a form upload needs a Content-Length header")
@@ -85,7 +90,7 @@ async def _from_form(request: Request, max_bytes: int) -> list[Input]:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not files:
             raise DataError("the form holds no file; send one or more, for example -F file=@7.png")
-        return [decode(await file.read(), file.filename or "upload") for file in files]
+        return [allowance.decode(await f.read(), f.filename or "upload") for f in files]
 
 
 def _from_json(body: bytes) -> list[Input]:

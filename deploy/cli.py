@@ -22,6 +22,12 @@ app = typer.Typer(
 Address = Annotated[
     str | None, typer.Option(help="Ray cluster, host:port; by default the one `sen up` started.")
 ]
+keys = typer.Typer(no_args_is_help=True, help="Make, list and remove API keys for HTTP.")
+app.add_typer(keys, name="keys")
+
+KeysFile = Annotated[
+    Path | None, typer.Option(help="The setting serve.keys_file; by default $SEN_HOME/keys.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -190,3 +196,31 @@ def status(address: Address = None) -> None:
     from deploy import commands
 
     commands.status(address)
+
+
+@keys.command("add", epilog="Example: `sen keys add camera --scope predict`")
+def add_key(
+    name: Annotated[str, typer.Argument(help="Of the key's owner.")],
+    scope: Annotated[list[str], typer.Option(help="predict or learn; may be given twice.")],
+    file: KeysFile = None,
+) -> None:
+    """Make an API key and show it, this once: only its hash is kept."""
+    from deploy import commands
+
+    commands.add_key(name, scope, file)
+
+
+@keys.command("list", epilog="Example: `sen keys list`")
+def list_keys(file: KeysFile = None) -> None:
+    """Show the names and scopes of the API keys."""
+    from deploy import commands
+
+    commands.list_keys(file)
+
+
+@keys.command("remove", epilog="Example: `sen keys remove camera`")
+def remove_key(name: str, file: KeysFile = None) -> None:
+    """Make an API key invalid; running replicas notice within a second."""
+    from deploy import commands
+
+    commands.remove_key(name, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from rich.console import Console
 from cluster.client import connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
-from cluster.lifecycle import home, load_running
+from cluster.lifecycle import home, load_running, metrics_urls
+from deploy import keys
+from deploy.auth import check_exposed
 from deploy.report import (
+    keys_table,
     learned_line,
     learning_remark,
     links_table,
@@ -36,17 +40,23 @@ def up(
     from deploy import network as networks  # Serve takes long to import
 
     settings = _settings(store, config, port)
+    source = keys.KeySource(
+        file=settings.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, "")
+    )
+    guarded = check_exposed(settings.serve.host, source)
     with progress_bars(out) as bars:
         bar = bars.add_task("start Ray", total=2, remark=settings.store)
         running = networks.start(settings, address=address, cpus=cpus)
         bars.update(bar, advance=1, description="start HTTP")
-        running = networks.serve(settings, running)
+        running = networks.serve(settings, running, source)
         bars.update(bar, advance=1, description="serving", remark=running.url)
     view = connect().network()
     for task, reason in view.unavailable.items():
         out.print(f"[yellow]task {task} cannot be served:[/yellow] {reason}", soft_wrap=True)
     served = len(view.registry.current) - len(view.unavailable)
     out.print(f"{served} tasks served at {running.url} (docs: /docs)")
+    if not guarded:
+        out.print("no API keys: only this machine may ask; see `sen keys add --help`")
 
 
 def _settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
@@ -54,9 +64,34 @@ def _settings(store: str | None, config: Path | None, port: int | None) -> SenCo
         settings = read_config(config, **({"store": store} if store else {}))
     else:
         settings = build_config({"store": store or str(home() / "store")})
-    if port is None:
-        return settings
-    return replace(settings, serve=replace(settings.serve, port=port))
+    # Replicas have working directories of their own.
+    keys_file = keys_path(settings.serve.keys_file)
+    served = replace(settings.serve, keys_file=str(keys_file), port=port or settings.serve.port)
+    return replace(settings, serve=served)
+
+
+def keys_path(given: str | Path | None) -> Path:
+    """The file of API keys: the one given, or this user's."""
+    return Path(given or home() / "keys").expanduser().absolute()
+
+
+def add_key(name: str, scopes: list[str], file: Path | None) -> None:
+    """Make an API key and show it, this once."""
+    secret = keys.add_key(keys_path(file), name, scopes)
+    out.print(f"key {name}, shown only now; send it as `Authorization: Bearer …`:")
+    print(secret)
+
+
+def list_keys(file: Path | None) -> None:
+    """Show the names and scopes of API keys."""
+    found = keys.read_file(keys_path(file))
+    out.print(keys_table(found) if found else "there is no API key; see `sen keys add --help`")
+
+
+def remove_key(name: str, file: Path | None) -> None:
+    """Make an API key invalid."""
+    keys.remove_key(keys_path(file), name)
+    out.print(f"key {name} is removed; running replicas refuse it within a second")
 
 
 def down() -> None:
@@ -156,6 +191,8 @@ def status(address: str | None) -> None:
     if running is not None:
         out.print(f"Ray at {running.address}, store {running.store}", highlight=False)
         out.print(f"HTTP at {running.url or '(not served)'}", highlight=False)
+    for url in metrics_urls():
+        out.print(f"metrics at {url}", highlight=False)
     reply = network_reply(client.network(), client.config().dispatch.max_active)
     for line in network_lines(reply):
         out.print(line, highlight=False)

@@ -23,6 +23,7 @@ from cluster.lifecycle import (
 )
 from cluster.store import Store
 from deploy import flags
+from deploy.keys import KeySource
 
 
 def start(config: SenConfig, *, address: str | None = None, cpus: int | None = None) -> Running:
@@ -40,7 +41,7 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     address = address or os.environ.get("RAY_ADDRESS")
     pid = temp_dir = None
     if address is None:
-        address, pid, temp_dir = start_head(cpus, flags.head_flags)
+        address, pid, temp_dir = start_head(cpus, config.serve.metrics_port, flags.head_flags)
     running = Running(address=address, store=config.store, url="", head_pid=pid, temp_dir=temp_dir)
     save_running(running)
     try:
@@ -57,13 +58,13 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
     return running
 
 
-def serve(config: SenConfig, running: Running) -> Running:
-    """Serve a started network over HTTP."""
+def serve(config: SenConfig, running: Running, keys: KeySource | None = None) -> Running:
+    """Serve a started network over HTTP; `keys` where not those of serve.keys_file alone."""
     flags.use_only(ray.get(_flags_of_cluster.remote()))
     from deploy.serving import serve_network  # reads the flags when imported
 
     try:
-        served = replace(running, url=serve_network(config))
+        served = replace(running, url=serve_network(config, keys))
     except BaseException:
         stop(running)
         raise

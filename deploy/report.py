@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cluster.client import Expansion
 from cluster.messages import ExpansionStatus, Stage, Verification
+from deploy.keys import Key
 from deploy.schemas import NetworkReply, TaskInfo
 
 if TYPE_CHECKING:  # the demo alone measures over HTTP
@@ -146,6 +147,16 @@ def network_lines(network: NetworkReply) -> Iterable[str]:
         yield f"dormant: {', '.join(network.dormant)}"
     for task, reason in network.unavailable.items():
         yield f"unavailable: {task}: {reason}"
+
+
+def keys_table(keys: Iterable[Key]) -> Table:
+    """API keys, without what makes them keys."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("name", "scopes", "begins with"):
+        table.add_column(name)
+    for key in keys:
+        table.add_row(key.name, ", ".join(key.scopes), f"sen_{key.id}_")
+    return table
 
 
 def verification_table(results: Sequence[Verification]) -> Table:

@@ -13,24 +13,32 @@ from ray import serve
 from cluster.config import SenConfig
 from cluster.errors import SenError
 from cluster.following import FollowingDispatcher
+from cluster.metrics import RayMeter
 from deploy.app import build_app
+from deploy.auth import check_exposed
+from deploy.guard import guard
+from deploy.keys import KeySource
+from deploy.limits import most_at_once
 
 APP = "sen"
-_ONGOING = 1_024  # requests a replica works on at once
 _MOST_REPLICAS = 4  # where their number is left to us
 
 
-def serve_network(config: SenConfig) -> str:
+def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
+    keys = keys or KeySource(file=config.serve.keys_file)
+    check_exposed(config.serve.host, keys)
     _check_port_free(config.serve.host, config.serve.port)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options={"host": config.serve.host, "port": config.serve.port})
     deployment = serve.deployment(
         name="ingress",
         num_replicas=config.serve.replicas or _replicas(),
-        max_ongoing_requests=_ONGOING,
+        max_ongoing_requests=most_at_once(config.serve),
+        max_queued_requests=most_at_once(config.serve),  # Serve's own queue is bounded too
+        backpressure_config={"status_code": 503, "retry_after_s": 1},
         ray_actor_options={"num_cpus": 0.1},
-    )(serve.ingress(lambda: _build(config))())
+    )(serve.ingress(lambda: _build(config, keys))())
     try:
         serve.run(deployment.bind(), name=APP, route_prefix="/", logging_config=_quiet())
     except RuntimeError as error:
@@ -48,13 +56,15 @@ def stop_serving() -> None:
     serve.shutdown()
 
 
-def _build(config: SenConfig) -> FastAPI:
+def _build(config: SenConfig, keys: KeySource) -> FastAPI:
+    meter = RayMeter()
+
     async def start() -> FollowingDispatcher:
-        dispatcher = FollowingDispatcher(config)
+        dispatcher = FollowingDispatcher(config, meter)
         await dispatcher.start()
         return dispatcher
 
-    return build_app(config, start)
+    return guard(build_app(config, start), config.serve, keys, meter)
 
 
 def _quiet() -> dict[str, Any]:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
-from cluster.messages import NetworkView
+from cluster.inputs import Input
+from cluster.messages import Activation, Answer, NetworkView
+from cluster.meter import NoMeter
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
 from cluster.slot import Inputs, Slot
@@ -214,6 +216,52 @@ class FakeSlotHandle:
 
     async def _resident(self) -> list[PathwayId]:
         return sorted(self.held)
+
+
+class FakeAnswering:
+    """A dispatcher of one task, whose answers wait for `go`."""
+
+    def __init__(self) -> None:
+        self.view = NetworkView(
+            epoch=1, registry=Registry().publish([made_up_entry("digits@1")]), placement={}
+        )
+        self.asked = 0
+        """Requests that got through to it."""
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]:
+        self.asked += 1
+        await self.go.wait()
+        activated = (Activation(pathway=PathwayId("digits"), weight=1.0),)
+        one = Answer(
+            probabilities=(("7", 1.0),), activated=activated, unknown=False, network_version=1
+        )
+        return [one] * len(inputs)
+
+
+class FakeMeter(NoMeter):
+    """Keeps what was recorded by HTTP and of expansions."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, int]] = []
+        self.stages: list[str] = []
+        self.told: list[int] = []
+        self.outcomes: list[str] = []
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        assert seconds > 0
+        self.requests.append((route, status))
+
+    def stage(self, name: str, seconds: float) -> None:
+        assert seconds > 0
+        self.stages.append(name)
+
+    def waiting(self, tasks: int) -> None:
+        self.told.append(tasks)
+
+    def ended(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def test_every_setting_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("page", DOCS, ids=[page.name for page in DOCS])
 def test_links_of_the_docs_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from cluster.config import ExpansionConfig
-from cluster.errors import StoreError, TaskNameTaken
+from cluster.errors import QueueFull, StoreError, TaskNameTaken
 from cluster.expansions import Expansions, JobLost
 from cluster.messages import Stage, WaitingTask
 from cluster.names import JOBS
 from cluster.store import Store
 from pathways import LearnConfig, PathwaysError, TaskData
-from tests.unit.fakes import open_directory, powerless
+from tests.unit.fakes import FakeMeter, open_directory, powerless
 
 HOW = LearnConfig()
 
@@ -172,3 +172,39 @@ def test_a_read_only_store_starts_and_refuses_to_learn(data: TaskData) -> None:
             with pytest.raises(StoreError, match="read-only"):
                 asyncio.run(mine.submit("b", data, HOW, ()))
         assert mine.all() == []
+
+
+def test_ends_and_waiting_tasks_are_told_to_the_meter(store: Store, data: TaskData) -> None:
+    meter = FakeMeter()
+    config = ExpansionConfig(linger_s=0.01, attempts=1, max_waiting=2)
+    lost = asyncio.Event()
+
+    async def run_job() -> None:
+        await lost.wait()
+        lost.clear()
+        raise JobLost("killed")
+
+    async def work() -> None:
+        taken = Expansions(store, config, (), run_job, meter)
+        jobs = asyncio.create_task(taken.run_jobs())
+        first = await taken.submit("first", data, HOW, ())
+        await taken.submit("second", data, HOW, ())
+        with pytest.raises(QueueFull):
+            await taken.submit("third", data, HOW, ())
+        telling = asyncio.create_task(taken.tell_waiting())
+        await asyncio.sleep(0)
+        await taken.take()
+        await taken.learned(first, 1)
+        third = await taken.submit("third", data, HOW, ())
+        await taken.take()
+        lost.set()
+        while len(meter.outcomes) < 2:
+            await asyncio.sleep(0)
+        await taken.take()
+        await taken.failed(third, "too few examples")
+        telling.cancel()
+        jobs.cancel()
+
+    asyncio.run(asyncio.wait_for(work(), timeout=20))
+    assert meter.outcomes == ["learned", "failed", "failed"]
+    assert meter.told == [2]

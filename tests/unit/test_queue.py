@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.errors import ExpansionFailed, TaskNameTaken
+from cluster.errors import ExpansionFailed, QueueFull, TaskNameTaken
 from cluster.messages import ExpansionStatus, Stage, WaitingTask
 from cluster.names import request_id
 from cluster.queue import ExpansionQueue
@@ -13,8 +13,8 @@ from pathways import LearnConfig, Progress
 FIRST, SECOND = request_id(1, "digits"), request_id(2, "lower")
 
 
-def queue(*tasks: str, attempts: int = 2) -> ExpansionQueue:
-    filled = ExpansionQueue(attempts)
+def queue(*tasks: str, attempts: int = 2, max_waiting: int = 100) -> ExpansionQueue:
+    filled = ExpansionQueue(attempts, max_waiting)
     for number, task in enumerate(tasks, start=1):
         filled.add(waiting(number, task))
     return filled
@@ -224,3 +224,11 @@ def test_progress_of_a_worker_thought_lost_is_ignored() -> None:
     filled.worker_lost("its node does not answer")
     filled.progress(FIRST, epoch(6))
     assert filled.status(FIRST).epoch == 0
+
+
+def test_no_more_tasks_wait_than_may() -> None:
+    full = queue("digits", "lower", max_waiting=2)
+    with pytest.raises(QueueFull, match=r"2 tasks wait .* raise expansion.max_waiting"):
+        full.check_room()
+    full.take()
+    full.check_room()  # the one being learned does not wait
