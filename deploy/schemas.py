@@ -98,14 +98,6 @@ class NetworkReply(BaseModel):
     unavailable: dict[str, str]
 
 
-class Problem(BaseModel):
-    """An error, after RFC 9457."""
-
-    title: str
-    status: int
-    detail: str
-
-
 def predict_reply(answers: Sequence[Answer], registry: Registry, top: int) -> PredictReply:
     """Answers as HTTP gives them, each with its `top` most probable labels."""
     return PredictReply(

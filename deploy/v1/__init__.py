@@ -1,0 +1,11 @@
+"""Our own HTTP interface."""
+
+from fastapi import APIRouter
+
+from deploy.v1 import network, predict
+
+__all__ = ["router"]
+
+router = APIRouter()
+router.include_router(predict.router)
+router.include_router(network.router)
