@@ -12,6 +12,8 @@ import yaml
 from cluster.errors import ConfigError
 from dispatcher import DispatcherError, SelectConfig
 
+_SERVE_LIMITS = ("max_body_bytes", "max_upload_bytes", "max_inputs", "max_decoded_values")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlotConfig:
@@ -73,10 +75,17 @@ class ServeConfig:
     """Ingress replicas; each holds the whole dispatcher."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request body; larger ones are refused with status 413."""
+    max_upload_bytes: int = 2 * 1024**3
+    """Largest body that teaches a task; larger ones are refused with status 413."""
+    max_inputs: int = 4096
+    """Inputs in one request; more are refused with status 413."""
+    max_decoded_values: int = 50_000_000
+    """Pixels of images and samples of sounds that the files of one request may decode to."""
 
     def __post_init__(self) -> None:
         _at_least("serve.replicas", self.replicas, 1)
-        _at_least("serve.max_body_bytes", self.max_body_bytes, 1)
+        for name in _SERVE_LIMITS:
+            _at_least(f"serve.{name}", getattr(self, name), 1)
         if not 0 < self.port < 65536:
             raise ConfigError(f"serve.port must lie in 1..65535, got {self.port}")
 

@@ -33,13 +33,17 @@ class Input:
         return Signature(modality=modality, shape=self.array.shape, rate_hz=self.rate_hz)  # type: ignore[arg-type]
 
 
-def decode(body: bytes, name: str = "input") -> Input:
-    """An encoded image or WAV/FLAC file; raises CorruptFileError or DataError."""
+def decode(body: bytes, name: str = "input", max_values: int | None = None) -> Input:
+    """An encoded image or WAV/FLAC file, of at most so many pixels or samples.
+
+    Raises CorruptFileError, TooLargeError or DataError.
+    """
     is_sound = body[:4] in _SOUND_MAGIC and body[8:12] != b"WEBP"
     if is_sound or name.lower().endswith(_SOUND_SUFFIXES):
-        wave, rate_hz = decode_audio(body, name=name)
+        wave, rate_hz = decode_audio(body, name=name, max_samples=max_values)
         return Input(array=wave, rate_hz=rate_hz)
-    return Input(array=decode_image(body, name=name))
+    limit = {} if max_values is None else {"max_pixels": max_values}
+    return Input(array=decode_image(body, name=name, **limit))
 
 
 def read_input(path: str | Path) -> Input:

@@ -7,21 +7,29 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from cluster.client import AsyncClient, connect_async
 from cluster.config import SenConfig
-from deploy import v1
+from deploy import v1, v2
+from deploy.describing import describe
 from deploy.problems import add_problems
 from deploy.served import Answering, Served
 
 
-def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> FastAPI:
+def build_app(
+    config: SenConfig,
+    start: Callable[[], Awaitable[Answering]],
+    connect: Callable[[], Awaitable[AsyncClient]] = connect_async,
+) -> FastAPI:
     """The application; `start` gives its dispatcher once the event loop runs."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.served = Served(config=config, dispatcher=await start())
+        app.state.served = Served(config=config, dispatcher=await start(), client=await connect())
         yield
 
     app = FastAPI(title="SEN", summary="A sparse and expandable network", lifespan=lifespan)
     add_problems(app)
     app.include_router(v1.router)
+    app.include_router(v2.router)
+    describe(app)
     return app

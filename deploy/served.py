@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fastapi import Request
 
+from cluster.client import AsyncClient
 from cluster.config import SenConfig
 from cluster.inputs import Input
 from cluster.messages import Answer, NetworkView
@@ -24,10 +25,12 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """The settings of the network and this replica's way to it."""
+    """The network's settings and this replica's ways to it."""
 
     config: SenConfig
     dispatcher: Answering
+    client: AsyncClient
+    """For what the network's controller does: learning, verifying."""
 
     @property
     def view(self) -> NetworkView:

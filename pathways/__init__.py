@@ -10,6 +10,7 @@ from pathways.errors import (
     FamilyError,
     PathwaysError,
     SignatureError,
+    TooLargeError,
     WeightsError,
 )
 from pathways.frozen import FrozenPathway, StoredPathway, load_source
@@ -36,6 +37,7 @@ __all__ = [
     "Source",
     "StoredPathway",
     "TaskData",
+    "TooLargeError",
     "TrainConfig",
     "WeightsError",
     "audio_signature",

@@ -2,7 +2,8 @@
 
 PathwaysError (ValueError)
  ├── DataError            a task's data cannot be learned from, or an input cannot be read
- │    └── CorruptFileError   a file is not what its name says
+ │    ├── CorruptFileError   a file is not what its name says
+ │    └── TooLargeError      an input, or all of them together, are larger than allowed
  ├── SignatureError       an input does not have the signature it should have
  ├── FamilyError          an unknown model family, or one that cannot take this signature
  └── WeightsError         a weight file is damaged or of another format
@@ -22,6 +23,10 @@ class DataError(PathwaysError):
 
 class CorruptFileError(DataError):
     """A file cannot be decoded."""
+
+
+class TooLargeError(DataError):
+    """Inputs are larger, or more, than allowed."""
 
 
 class SignatureError(PathwaysError):

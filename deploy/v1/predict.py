@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+import orjson
+from fastapi import APIRouter, Query, Request, Response
 
-from deploy.bodies import FORM, JSON, NPY, read_inputs
+from deploy.bodies import FORM, JSON, NPY
 from deploy.problems import problems
-from deploy.schemas import PredictBody, PredictReply, predict_reply
+from deploy.schemas import PredictReply, predict_fields
 from deploy.served import served
+from deploy.v1.inputs import read_inputs
 
 router = APIRouter()
 
@@ -22,7 +24,7 @@ _BODY = {
                 "properties": {"file": {"type": "string", "format": "binary"}},
             }
         },
-        JSON: {"schema": PredictBody.model_json_schema()},
+        JSON: {"schema": {"$ref": "#/components/schemas/PredictBody"}},
         NPY: {"schema": {"type": "string", "format": "binary"}},
         "image/*": {"schema": {"type": "string", "format": "binary"}},
         "audio/*": {"schema": {"type": "string", "format": "binary"}},
@@ -32,6 +34,7 @@ _BODY = {
 
 @router.post(
     "/v1/predict",
+    response_model=PredictReply,
     responses=problems(404, 413, 415, 422, 503),
     openapi_extra={"requestBody": _BODY},
     summary="Label images or sounds",
@@ -41,8 +44,8 @@ async def predict(
     task: Annotated[str | None, Query(description="Ask this task only")] = None,
     top: Annotated[int, Query(ge=1, le=10_000, description="Labels to give")] = 5,
     rate_hz: Annotated[int, Query(ge=0, description="An .npy body holds sounds")] = 0,
-) -> PredictReply:
+) -> Response:
     sen = served(request)
-    inputs = await read_inputs(request, sen.config.serve.max_body_bytes, rate_hz)
+    inputs = await read_inputs(request, sen.config.serve, rate_hz)
     answers = await sen.dispatcher.answer(inputs, task)
-    return predict_reply(answers, sen.view.registry, top)
+    return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)

@@ -9,24 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathways.data.changes import Change
-from pathways.errors import CorruptFileError, DataError, SignatureError
+from pathways.errors import CorruptFileError, DataError, SignatureError, TooLargeError
 from pathways.signature import Signature
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC")
 _BLOCK_FRAMES = 1 << 16
+_UNKNOWN_FRAMES = 1 << 62
 _STREAMED = 0x7FFFF000  # lengths from here on mean "not known when the header was written"
 
 
 def decode_audio(
-    body: bytes, *, name: str = "sound", max_s: float = 600
+    body: bytes, *, name: str = "sound", max_s: float = 600, max_samples: int | None = None
 ) -> tuple[NDArray[np.float32], int]:
     """A WAV or FLAC file as (mono float32 [samples] in -1..1, rate in Hz).
 
     Channels are averaged; float files are clipped to -1..1. Raises CorruptFileError when
-    `body` cannot be decoded, DataError when it is empty, longer than `max_s` seconds, holds
-    NaN or has an unusable rate; all name `name`.
+    `body` cannot be decoded, TooLargeError when it is longer than `max_s` seconds or has more
+    than `max_samples`, DataError when it is empty, holds NaN or has an unusable rate; all name
+    `name`.
     """
     import soundfile
 
@@ -34,7 +36,8 @@ def decode_audio(
     try:
         with soundfile.SoundFile(io.BytesIO(body)) as file:
             rate_hz = check_rate(int(file.samplerate), name)
-            wave = _read_mono(file, name, max_s)
+            _check_length(file.frames, rate_hz, name, max_s, max_samples)
+            wave = _read_mono(file, name, max_s, max_samples)
     except soundfile.SoundFileError as error:
         raise CorruptFileError(
             f"{name} cannot be decoded as WAV or FLAC ({_reason(error)}); replace or remove it"
@@ -62,15 +65,26 @@ def _reason(error: Exception) -> str:
     return str(error).rsplit(": ", 1)[-1].rstrip(".")
 
 
-def _read_mono(file: Any, name: str, max_s: float) -> NDArray[np.float32]:
-    """All frames, averaged over channels [samples]; in blocks, as FLAC may unpack hugely."""
-    limit = int(max_s * file.samplerate)
+def _check_length(
+    frames: int, rate_hz: int, name: str, max_s: float, max_samples: int | None
+) -> None:
+    if frames >= _UNKNOWN_FRAMES:
+        return  # it was streamed: known only once read
+    if frames > max_s * rate_hz:
+        raise TooLargeError(f"{name} is longer than {max_s:g} s; cut it into shorter sounds")
+    if max_samples is not None and frames > max_samples:
+        raise TooLargeError(
+            f"{name} has more samples than the limit of {max_samples}; cut it into shorter sounds"
+        )
+
+
+def _read_mono(file: Any, name: str, max_s: float, max_samples: int | None) -> NDArray[np.float32]:
+    """All frames, averaged over channels [samples]; in blocks, as a FLAC head may lie."""
     blocks: list[NDArray[np.float32]] = []
     frames = 0
     while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
         frames += len(block)
-        if frames > limit:
-            raise DataError(f"{name} is longer than {max_s:g} s; cut it into shorter sounds")
+        _check_length(frames, file.samplerate, name, max_s, max_samples)
         blocks.append(block.mean(axis=1, dtype=np.float32))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 

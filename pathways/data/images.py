@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pathways.data.changes import Change
-from pathways.errors import CorruptFileError, DataError, SignatureError
+from pathways.errors import CorruptFileError, DataError, SignatureError, TooLargeError
 from pathways.signature import Signature
 
 # A closed list: Pillow knows more, but some of those run other programs (EPS) or are rarely fuzzed.
@@ -29,13 +29,13 @@ def decode_image(
 
     Channels are 1 for grey and 3 for everything else: palettes become RGB, transparent parts
     lie on black, 16-bit and float greys are scaled to 0..255. Raises CorruptFileError when
-    `body` cannot be decoded, DataError when it has more than `max_pixels` pixels or grey
-    values of an unknown range; both name `name`.
+    `body` cannot be decoded, TooLargeError when it has more than `max_pixels` pixels, which is
+    seen before decoding, DataError for grey values of an unknown range; all name `name`.
     """
     with _damage_named(name, max_pixels), Image.open(io.BytesIO(body), formats=FORMATS) as opened:
         width, height = opened.size
         if width * height > max_pixels:
-            raise DataError(
+            raise TooLargeError(
                 f"{name} has {width}x{height} pixels, more than the limit of {max_pixels}; "
                 "scale it down first"
             )
@@ -51,7 +51,7 @@ def _damage_named(name: str, max_pixels: int) -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(
+        raise TooLargeError(
             f"{name} has more pixels than the limit of {max_pixels}; scale it down first ({error})"
         ) from error
     except Exception as error:  # Pillow's readers raise nearly any type on damaged bytes

@@ -10,12 +10,14 @@ from typing import Any, get_args
 import numpy as np
 
 from pathways.data.classes import Classes, from_integers, from_strings
-from pathways.data.examples import Images, Sounds, encoded
-from pathways.errors import CorruptFileError, DataError
+from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds, encoded
+from pathways.errors import CorruptFileError, DataError, TooLargeError
 from pathways.signature import Modality
 
+_ROWS_AT_ONCE = 256
 
-def open_parquet(path: Path) -> Images | Sounds:
+
+def open_parquet(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
     """The examples of a Parquet file; raises DataError naming the column or row at fault."""
     import pyarrow
     import pyarrow.parquet
@@ -25,7 +27,7 @@ def open_parquet(path: Path) -> Images | Sounds:
             schema = file.schema_arrow
             modality = _modality(schema.names, path)
             _check_encoded(schema.field(modality).type, f"{path}: column {modality}")
-            table = file.read(columns=[modality, "label"])
+            table = _table(file, [modality, "label"], path, max_bytes)
         if table.num_rows == 0:
             raise DataError(f"{path} has no rows; write some examples")
         y, labels = _classes(table.column("label"), _class_names(schema, path), path)
@@ -42,6 +44,22 @@ def open_parquet(path: Path) -> Images | Sounds:
     return encoded(
         modality, lambda row: _body(files[row], name(row)), y=y, labels=labels, name=name
     )
+
+
+def _table(file: Any, columns: list[str], path: Path, max_bytes: int) -> Any:
+    """The columns, read piece by piece: a value that repeats takes no place in the file."""
+    import pyarrow
+
+    batches, size = [], 0
+    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+        batches.append(batch)
+        if (size := size + batch.nbytes) > max_bytes:
+            raise TooLargeError(
+                f"{path} unpacks to more than {max_bytes / 2**30:.3g} GiB; split it into smaller "
+                "tasks"
+            )
+    schema = pyarrow.schema([file.schema_arrow.field(name) for name in columns])
+    return pyarrow.Table.from_batches(batches, None if batches else schema)
 
 
 def _modality(columns: Sequence[str], path: Path) -> Modality:

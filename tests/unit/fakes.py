@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,13 +17,23 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
-from cluster.messages import NetworkView
+from cluster.messages import ExpansionStatus, NetworkView, Stage, WaitingTask
+from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
 from cluster.slot import Inputs, Slot
 from cluster.store import Store
 from dispatcher import Snapshot
-from pathways import Link, PathwayId, PathwaySpec, StoredPathway, TaskData, image_signature
+from pathways import (
+    LearnConfig,
+    Link,
+    PathwayId,
+    PathwaySpec,
+    Progress,
+    StoredPathway,
+    TaskData,
+    image_signature,
+)
 from pathways.spec import Training
 
 Sets = dict[str, tuple[TaskData, TaskData]]
@@ -238,3 +248,53 @@ def open_directory() -> Iterator[Path]:
         yield path
         for directory in (path, *(p for p in path.rglob("*") if p.is_dir())):
             directory.chmod(0o755)
+
+
+class _ControllerMethod:
+    """A method of the controller: `.remote(...)` may be called from any thread, as Ray's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Callable[..., Any]) -> None:
+        self._loop, self._work = loop, work
+
+    def remote(self, *arguments: Any) -> asyncio.Future[Any]:
+        async def run() -> Any:
+            return self._work(*arguments)
+
+        sent = asyncio.run_coroutine_threadsafe(run(), self._loop)
+        return asyncio.wrap_future(sent, loop=self._loop)
+
+
+class FakeController:
+    """The controller's handle: takes tasks, and learns each in a few looks at its status."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.looks = 0
+        self._queue = ExpansionQueue(attempts=1)
+        self.submit = _ControllerMethod(loop, self._submit)
+        self.expansion = _ControllerMethod(loop, self._expansion)
+        self.expansions = _ControllerMethod(loop, self._queue.all)
+        self.verify = _ControllerMethod(loop, list)
+
+    def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
+        self._queue.check_free(task, ())
+        self.taken.append((task, data, config))
+        request = f"{len(self.taken):08d}-{task}"
+        self._queue.add(WaitingTask(request=request, task=task, config=config))
+        return request
+
+    def _expansion(self, request: str) -> ExpansionStatus:
+        status = self._queue.status(request)
+        if status.ended:
+            return status
+        if status.stage is Stage.WAITING:
+            self._queue.take()
+        elif status.epoch < 2:
+            epoch = Progress(epoch=status.epoch + 1, epochs=2, loss=float("nan"), accuracy=0.5)
+            self._queue.progress(request, epoch)
+        elif "fail" in status.task:
+            self._queue.failed(request, "as its name says")
+        else:
+            self._queue.learned(request, network_version=7)
+        self.looks += 1
+        return status

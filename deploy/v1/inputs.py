@@ -1,0 +1,94 @@
+"""The body of a predict request to inputs: files, one file, JSON, or a NumPy array."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from cluster.config import ServeConfig
+from cluster.inputs import Input, inputs_from_array
+from deploy.allowance import Allowance, check_count
+from deploy.bodies import (
+    FORM,
+    JSON,
+    NPY,
+    UnknownBodyType,
+    check_head,
+    content_type,
+    off_loop,
+    parse_json,
+    read_body,
+    reason,
+)
+from deploy.schemas import PredictBody
+from pathways import DataError
+from pathways.data.npy import read_npy
+
+
+async def read_inputs(request: Request, config: ServeConfig, rate_hz: int) -> list[Input]:
+    """The inputs of a predict request.
+
+    Raises TooLargeError, UnknownBodyType, DataError, CorruptFileError.
+    """
+    kind = content_type(request)
+    if kind == FORM:
+        return await _from_form(request, config)
+    if kind not in (JSON, NPY) and not kind.startswith(("image/", "audio/")):
+        raise UnknownBodyType(
+            f"content type {kind or '(none)'} cannot be read; send {FORM} with files, {JSON}, "
+            f"{NPY}, or one image/… or audio/… file"
+        )
+    body = await read_body(request, config.max_body_bytes)
+    if not body:
+        raise DataError("the request has no body; send a file, JSON or an array")
+    if kind == JSON:
+        return await off_loop(len(body), _from_json, body, config.max_inputs)
+    if kind == NPY:
+        return await off_loop(len(body), _from_npy, body, rate_hz, config.max_inputs)
+    # A small file may hold a large picture.
+    return await asyncio.to_thread(_from_files, [(body, f"the {kind} body")], config)
+
+
+async def _from_form(request: Request, config: ServeConfig) -> list[Input]:
+    # A form is parsed as it streams in, so without an announced length it could grow unchecked.
+    if not request.headers.get("content-length", "").isdecimal():
+        raise DataError("a form upload needs a Content-Length header")
+    check_head(request, config.max_body_bytes)
+    async with request.form(max_files=config.max_inputs) as form:
+        uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        if not uploads:
+            raise DataError("the form holds no file; send one or more, for example -F file=@7.png")
+        files = [(await upload.read(), upload.filename or "upload") for upload in uploads]
+    return await asyncio.to_thread(_from_files, files, config)
+
+
+def _from_files(files: list[tuple[bytes, str]], config: ServeConfig) -> list[Input]:
+    allowance = Allowance(config.max_decoded_values)
+    return [allowance.decode(body, name) for body, name in files]
+
+
+def _from_json(body: bytes, most: int) -> list[Input]:
+    try:
+        read = PredictBody.model_validate(parse_json(body))
+    except ValidationError as error:
+        raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
+    check_count(len(read.inputs), most)
+    try:
+        array = np.asarray(read.inputs)
+    except ValueError as error:
+        raise DataError("the inputs differ in shape; send inputs of one shape at once") from error
+    if array.dtype.kind not in "iuf":
+        raise DataError("the inputs must be nested lists of numbers, all of one shape")
+    return inputs_from_array(array, read.rate_hz)
+
+
+def _from_npy(body: bytes, rate_hz: int, most: int) -> list[Input]:
+    array = read_npy(body, "the body")
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"the body must be one .npy array of numbers, got {array.dtype}")
+    check_count(len(array) if array.ndim else 0, most)
+    return inputs_from_array(array, rate_hz)
