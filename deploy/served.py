@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastapi import Request
@@ -12,6 +13,8 @@ from cluster.client import AsyncClient
 from cluster.config import SenConfig
 from cluster.inputs import Input
 from cluster.messages import Answer, NetworkView
+
+_DECODERS = 2
 
 
 class Answering(Protocol):
@@ -31,6 +34,8 @@ class Served:
     dispatcher: Answering
     client: AsyncClient
     """For what the network's controller does: learning, verifying."""
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DECODERS))
+    """Held while files are decoded: each may take a gibibyte for a moment."""
 
     @property
     def view(self) -> NetworkView:

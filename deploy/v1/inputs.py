@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
 from fastapi import Request
@@ -25,35 +27,60 @@ from deploy.bodies import (
     reason,
 )
 from deploy.schemas import PredictBody
+from deploy.served import Served
 from pathways import DataError
 from pathways.data.npy import read_npy
 
+_LARGE_BYTES = 4 * 1024 * 1024
 
-async def read_inputs(request: Request, config: ServeConfig, rate_hz: int) -> list[Input]:
-    """The inputs of a predict request.
+
+@asynccontextmanager
+async def read_inputs(request: Request, sen: Served, rate_hz: int) -> AsyncIterator[list[Input]]:
+    """The inputs of a predict request, to be answered inside of the block.
 
     Raises TooLargeError, UnknownBodyType, DataError, CorruptFileError.
     """
-    kind = content_type(request)
+    config, kind = sen.config.serve, content_type(request)
+    if kind == FORM or kind.startswith(("image/", "audio/")):
+        files = await _files(request, config, kind)
+        # A small file may hold a large picture: few of them are in memory at a time.
+        async with sen.decoding:
+            inputs = await asyncio.to_thread(_decode, files, config)
+            if sum(given.array.nbytes for given in inputs) > _LARGE_BYTES:
+                yield inputs
+                return
+        yield inputs
+    else:
+        yield await _numbers(request, config, kind, rate_hz)
+
+
+async def _files(request: Request, config: ServeConfig, kind: str) -> list[tuple[bytes, str]]:
+    """(content, name) of every file that the request brings."""
     if kind == FORM:
         return await _from_form(request, config)
-    if kind not in (JSON, NPY) and not kind.startswith(("image/", "audio/")):
+    return [(await _body(request, config), f"the {kind} body")]
+
+
+async def _numbers(request: Request, config: ServeConfig, kind: str, rate_hz: int) -> list[Input]:
+    """Inputs that come as numbers."""
+    if kind not in (JSON, NPY):
         raise UnknownBodyType(
             f"content type {kind or '(none)'} cannot be read; send {FORM} with files, {JSON}, "
             f"{NPY}, or one image/… or audio/… file"
         )
-    body = await read_body(request, config.max_body_bytes)
-    if not body:
-        raise DataError("the request has no body; send a file, JSON or an array")
+    body = await _body(request, config)
     if kind == JSON:
         return await off_loop(len(body), _from_json, body, config.max_inputs)
-    if kind == NPY:
-        return await off_loop(len(body), _from_npy, body, rate_hz, config.max_inputs)
-    # A small file may hold a large picture.
-    return await asyncio.to_thread(_from_files, [(body, f"the {kind} body")], config)
+    return await off_loop(len(body), _from_npy, body, rate_hz, config.max_inputs)
 
 
-async def _from_form(request: Request, config: ServeConfig) -> list[Input]:
+async def _body(request: Request, config: ServeConfig) -> bytes:
+    if body := await read_body(request, config.max_body_bytes):
+        return body
+    raise DataError("the request has no body; send a file, JSON or an array")
+
+
+async def _from_form(request: Request, config: ServeConfig) -> list[tuple[bytes, str]]:
     # A form is parsed as it streams in, so without an announced length it could grow unchecked.
     if not request.headers.get("content-length", "").isdecimal():
         raise DataError("a form upload needs a Content-Length header")
@@ -62,11 +89,10 @@ async def _from_form(request: Request, config: ServeConfig) -> list[Input]:
         uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not uploads:
             raise DataError("the form holds no file; send one or more, for example -F file=@7.png")
-        files = [(await upload.read(), upload.filename or "upload") for upload in uploads]
-    return await asyncio.to_thread(_from_files, files, config)
+        return [(await upload.read(), upload.filename or "upload") for upload in uploads]
 
 
-def _from_files(files: list[tuple[bytes, str]], config: ServeConfig) -> list[Input]:
+def _decode(files: list[tuple[bytes, str]], config: ServeConfig) -> list[Input]:
     allowance = Allowance(config.max_decoded_values)
     return [allowance.decode(body, name) for body, name in files]
 

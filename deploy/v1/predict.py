@@ -46,6 +46,6 @@ async def predict(
     rate_hz: Annotated[int, Query(ge=0, description="An .npy body holds sounds")] = 0,
 ) -> Response:
     sen = served(request)
-    inputs = await read_inputs(request, sen.config.serve, rate_hz)
-    answers = await sen.dispatcher.answer(inputs, task)
+    async with read_inputs(request, sen, rate_hz) as inputs:
+        answers = await sen.dispatcher.answer(inputs, task)
     return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)
