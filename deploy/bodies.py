@@ -19,6 +19,8 @@ FORM = "multipart/form-data"
 _SMALL_BYTES = 64 * 1024  # parsing so much takes less than handing it to a thread
 _MAX_JSON_BYTES = 16 * 1024 * 1024  # as Python objects it takes up to thirty times its length
 
+_MANY_ERRORS = 1000  # to tell one of them, pydantic makes Python objects of all
+
 _Result = TypeVar("_Result")
 _Arguments = ParamSpec("_Arguments")
 
@@ -93,6 +95,8 @@ def parse_json(body: bytes | memoryview) -> Any:
 
 def reason(error: ValidationError) -> str:
     """The first thing that is wrong with a JSON value, and where."""
+    if (count := error.error_count()) > _MANY_ERRORS:
+        return f"{count} of its values are not what they should be"
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"])) or "body"
     said = "it is not known here" if first["type"] == "extra_forbidden" else first["msg"]

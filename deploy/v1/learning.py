@@ -39,7 +39,22 @@ _BODY: dict[str, Any] = {
 }
 _STAGES = {
     "description": "Events `progress`, then `learned` or `failed`; the data of each is the status",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {
+        "text/event-stream": {
+            "itemSchema": {
+                "type": "object",
+                "required": ["event", "data"],
+                "properties": {
+                    "event": {"enum": ["progress", "learned", "failed"]},
+                    "data": {
+                        "type": "string",
+                        "contentMediaType": JSON,
+                        "contentSchema": {"$ref": "#/components/schemas/ExpansionInfo"},
+                    },
+                },
+            }
+        }
+    },
 }
 
 

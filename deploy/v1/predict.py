@@ -35,7 +35,7 @@ _BODY = {
 @router.post(
     "/v1/predict",
     response_model=PredictReply,
-    responses=problems(404, 413, 415, 422, 503),
+    responses=problems(400, 404, 413, 415, 422, 503),
     openapi_extra={"requestBody": _BODY},
     summary="Label images or sounds",
 )

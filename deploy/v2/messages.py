@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 _MAX_DIMENSIONS = 8
 
@@ -52,8 +52,8 @@ class InferParameters(_Heard):
 class InferRequest(_Heard):
     id: str | None = None
     parameters: InferParameters = InferParameters()
-    inputs: list[InferInput]
-    outputs: list[InferOutput] = Field(
+    inputs: Annotated[list[InferInput], FailFast()]
+    outputs: Annotated[list[InferOutput], FailFast()] = Field(
         default_factory=list, description="Outputs to give, in this order; all by default"
     )
 
