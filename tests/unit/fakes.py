@@ -253,28 +253,32 @@ def open_directory() -> Iterator[Path]:
 class _ControllerMethod:
     """A method of the controller: `.remote(...)` may be called from any thread, as Ray's."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, work: Callable[..., Any]) -> None:
-        self._loop, self._work = loop, work
+    def __init__(self, controller: FakeController, work: Callable[..., Any]) -> None:
+        self._controller, self._work = controller, work
 
     def remote(self, *arguments: Any) -> asyncio.Future[Any]:
         async def run() -> Any:
             return self._work(*arguments)
 
-        sent = asyncio.run_coroutine_threadsafe(run(), self._loop)
-        return asyncio.wrap_future(sent, loop=self._loop)
+        loop = self._controller.loop
+        assert loop is not None, "the application runs first"
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), loop), loop=loop)
 
 
 class FakeController:
     """The controller's handle: takes tasks, and learns each in a few looks at its status."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, *, endless: bool = False) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The application's, which answers."""
         self.taken: list[tuple[str, TaskData, LearnConfig]] = []
         self.looks = 0
+        self._endless = endless
         self._queue = ExpansionQueue(attempts=1)
-        self.submit = _ControllerMethod(loop, self._submit)
-        self.expansion = _ControllerMethod(loop, self._expansion)
-        self.expansions = _ControllerMethod(loop, self._queue.all)
-        self.verify = _ControllerMethod(loop, list)
+        self.submit = _ControllerMethod(self, self._submit)
+        self.expansion = _ControllerMethod(self, self._expansion)
+        self.expansions = _ControllerMethod(self, self._queue.all)
+        self.verify = _ControllerMethod(self, list)
 
     def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
         self._queue.check_free(task, ())
@@ -284,8 +288,9 @@ class FakeController:
         return request
 
     def _expansion(self, request: str) -> ExpansionStatus:
+        self.looks += 1
         status = self._queue.status(request)
-        if status.ended:
+        if status.ended or self._endless:
             return status
         if status.stage is Stage.WAITING:
             self._queue.take()
@@ -296,5 +301,4 @@ class FakeController:
             self._queue.failed(request, "as its name says")
         else:
             self._queue.learned(request, network_version=7)
-        self.looks += 1
         return status

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -32,19 +33,23 @@ class Serving:
 @contextmanager
 def serving(slots: LocalSlots, **serve: Any) -> Iterator[Serving]:
     """The application, running; an error of its own is raised in the test."""
+    controller = FakeController()
+    with TestClient(application(slots, controller, **serve)) as http:
+        yield Serving(http, controller)
+
+
+def application(slots: LocalSlots, controller: FakeController, **serve: Any) -> FastAPI:
+    """The application with every pathway resident."""
 
     async def start() -> Answering:
         return all_resident(slots)
 
-    made: list[FakeController] = []
-
     async def connect() -> AsyncClient:
-        made.append(FakeController(asyncio.get_running_loop()))
-        return AsyncClient(made[0])
+        controller.loop = asyncio.get_running_loop()
+        return AsyncClient(controller)
 
     config = SenConfig(store=slots.network.store.uri, serve=ServeConfig(**serve))
-    with TestClient(build_app(config, start, connect)) as http:
-        yield Serving(http, made[0])
+    return build_app(config, start, connect)
 
 
 def png(pixels: np.ndarray[Any, Any]) -> bytes:

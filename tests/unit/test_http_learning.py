@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
@@ -13,8 +14,9 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.unit.fakes import LearnedNetwork, LocalSlots
-from tests.unit.serving import Serving, png, serving
+from pathways import LearnConfig
+from tests.unit.fakes import FakeController, LearnedNetwork, LocalSlots
+from tests.unit.serving import Serving, application, png, serving
 
 X = np.stack([np.full((8, 8), value, np.uint8) for value in (10, 200)] * 2)
 FILES = {f"{label}/{n}.png": png(X[n]) for n, label in enumerate("abab")}
@@ -159,6 +161,40 @@ def test_a_failure_is_told(sen: Serving) -> None:
     assert (name, data["stage"], data["error"]) == ("failed", "failed", "as its name says")
     assert sen.http.get(f"/v1/expansions/{id}").json() == data
     assert sen.http.get("/v1/expansions").json()["expansions"] == [data]
+
+
+def test_a_listener_that_leaves_leaves_nothing_behind(network: LearnedNetwork) -> None:
+    asyncio.run(asyncio.wait_for(listen_and_leave(LocalSlots(network)), timeout=30))
+
+
+async def listen_and_leave(slots: LocalSlots) -> None:
+    controller = FakeController(endless=True)
+    app = application(slots, controller)
+    heard, left = asyncio.Event(), asyncio.Event()
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        if (message := next(messages, None)) is not None:
+            return message
+        await heard.wait()
+        left.set()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if b"event: progress" in message.get("body", b""):
+            heard.set()
+
+    async with app.router.lifespan_context(app):
+        before = asyncio.all_tasks()
+        id = await controller.submit.remote("shapes", None, LearnConfig())
+        path = f"/v1/expansions/{id}/events"
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        await app(scope, receive, send)
+        assert left.is_set()
+        assert asyncio.all_tasks() == before
+        looks = controller.looks
+        await asyncio.sleep(0.5)
+        assert controller.looks == looks, "nobody asks on for one who left"
 
 
 def test_unknown_expansions_are_not_found(sen: Serving) -> None:
