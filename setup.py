@@ -19,7 +19,8 @@ RUNTIME = [
     "pillow>=11",
     "Hershey-Fonts>=2.1,<3",
     "pydantic>=2.9,<3",
-    "fastapi>=0.115",
+    "fastapi>=0.135",
+    "orjson>=3.10",
     "python-multipart>=0.0.12",
     "httpx>=0.27",
     "typer>=0.15",
@@ -49,6 +50,8 @@ DEV = [
     "scipy-stubs",
     "jsonschema>=4",
     "promql-parser>=0.6",
+    "tritonclient[http]>=2.50",
+    "schemathesis>=4",
 ]
 
 setup(
@@ -68,6 +71,8 @@ setup(
         "dispatcher",
         "cluster",
         "deploy",
+        "deploy.v1",
+        "deploy.v2",
     ],
     install_requires=RUNTIME,
     extras_require={"bench": BENCH, "plot": PLOT, "dev": DEV},

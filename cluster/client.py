@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,25 @@ class Expansion:
         report(status)
         return _checked(status)
 
+    async def status_async(self) -> ExpansionStatus:
+        """Like `status`, awaited."""
+        return await _await(self._controller.expansion.remote(self.request))
+
     async def wait_async(self) -> ExpansionStatus:
         """Like `wait`, awaited."""
-        while not (status := await _await(self._controller.expansion.remote(self.request))).ended:
-            await asyncio.sleep(_POLL_S)
-        return _checked(status)
+        async for status in self.changes():
+            last = status
+        return _checked(last)
+
+    async def changes(self) -> AsyncIterator[ExpansionStatus]:
+        """The status now, then every other one that is seen, up to the one that ends it."""
+        seen = None
+        while seen is None or not seen.ended:
+            if (status := await self.status_async()) != seen:
+                yield status
+                seen = status
+            if not status.ended:
+                await asyncio.sleep(_POLL_S)
 
 
 def _checked(status: ExpansionStatus) -> ExpansionStatus:
@@ -168,8 +182,18 @@ class AsyncClient:
         """See Client.learn."""
         if not isinstance(data, TaskData):
             data = (await asyncio.to_thread(load_task, data)).data
-        submitted = self._controller.submit.remote(task, data, config or LearnConfig())
+        # Handing over large data takes its time.
+        submit = self._controller.submit.remote
+        submitted = await asyncio.to_thread(submit, task, data, config or LearnConfig())
         return Expansion(self._controller, await _await(submitted))
+
+    def expansion(self, request: str) -> Expansion:
+        """See Client.expansion."""
+        return Expansion(self._controller, request)
+
+    async def expansions(self) -> list[ExpansionStatus]:
+        """See Client.expansions."""
+        return list(await _await(self._controller.expansions.remote()))
 
     async def predict(
         self, given: Given, *, task: str | None = None, rate_hz: int = 0

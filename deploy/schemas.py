@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.messages import Answer, NetworkView
 from cluster.registry import PathwayEntry, Registry
+from pathways import PathwayId
 
 
 class PredictBody(BaseModel):
@@ -99,46 +100,51 @@ class NetworkReply(BaseModel):
     unavailable: dict[str, str]
 
 
-class Problem(BaseModel):
-    """An error, after RFC 9457."""
-
-    title: str
-    status: int
-    detail: str
-
-
 def predict_reply(answers: Sequence[Answer], registry: Registry, top: int) -> PredictReply:
     """Answers as HTTP gives them, each with its `top` most probable labels."""
-    return PredictReply(
-        network_version=registry.version,
-        predictions=[_prediction(answer, registry, top) for answer in answers],
-    )
+    return PredictReply.model_validate(predict_fields(answers, registry, top))
 
 
-def _prediction(answer: Answer, registry: Registry, top: int) -> Prediction:
+def predict_fields(answers: Sequence[Answer], registry: Registry, top: int) -> dict[str, Any]:
+    """The fields of a PredictReply, without the cost of making one: for every request."""
+    shares: dict[tuple[PathwayId, ...], float] = {}
+    return {
+        "network_version": registry.version,
+        "predictions": [_prediction(answer, registry, top, shares) for answer in answers],
+    }
+
+
+def _prediction(
+    answer: Answer, registry: Registry, top: int, shares: dict[tuple[PathwayId, ...], float]
+) -> dict[str, Any]:
+    """`shares`: active shares known from earlier answers; they cost a look at every task."""
     best = answer.probabilities[0] if answer.probabilities else (None, None)
-    return Prediction(
-        label=best[0],
-        probability=best[1],
-        unknown=answer.unknown,
-        probabilities=[
-            LabelProbability(label=label, probability=p) for label, p in answer.probabilities[:top]
+    active = tuple(part.pathway for part in answer.activated)
+    if active not in shares:
+        shares[active] = registry.active_share(active)
+    return {
+        "label": best[0],
+        "probability": best[1],
+        "unknown": answer.unknown,
+        "probabilities": [
+            {"label": name, "probability": p} for name, p in answer.probabilities[:top]
         ],
-        pathways=[Activated(pathway=str(a.pathway), weight=a.weight) for a in answer.activated],
-        active_share=registry.active_share(a.pathway for a in answer.activated),
-        notes=list(answer.notes),
-    )
+        "pathways": [{"pathway": str(a.pathway), "weight": a.weight} for a in answer.activated],
+        "active_share": shares[active],
+        "notes": answer.notes,
+    }
 
 
 def tasks_reply(view: NetworkView) -> TasksReply:
     """The tasks in service, in the order of learning."""
     entries = view.registry.entries()
     return TasksReply(
-        network_version=view.registry.version, tasks=[_task(view, entry) for entry in entries]
+        network_version=view.registry.version, tasks=[task_info(view, entry) for entry in entries]
     )
 
 
-def _task(view: NetworkView, entry: PathwayEntry) -> TaskInfo:
+def task_info(view: NetworkView, entry: PathwayEntry) -> TaskInfo:
+    """One task in service."""
     spec, reason = entry.spec, view.unavailable.get(entry.id.task)
     return TaskInfo(
         task=entry.id.task,

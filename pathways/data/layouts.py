@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pathways.data.examples import Images, Sounds
+from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds
 from pathways.data.folder import open_folder
 from pathways.data.npz import open_npz
 from pathways.data.parquet import open_parquet
@@ -15,14 +15,18 @@ _FILES = {".npz": open_npz, ".parquet": open_parquet, ".pq": open_parquet}
 SUPPORTED = "a folder with one sub-folder of images or sounds per class, .npz or .parquet"
 
 
-def open_layout(path: Path) -> Images | Sounds:
-    """The labelled examples at `path`, not decoded yet.
+def open_layout(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
+    """The labelled examples at `path`, not decoded yet; files unpack to at most `max_bytes`.
 
     Raises DataError if nothing is there, the layout is unknown or its content is wrong.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise DataError(f"{str(path)[:200]} cannot be read ({error.strerror})") from error
+    if is_folder:
         return open_folder(path)
-    if not path.exists():
+    if not is_file:
         raise DataError(f"{path} does not exist; give {SUPPORTED}")
     opener = _FILES.get(path.suffix.lower())
     if opener is None:
@@ -30,4 +34,4 @@ def open_layout(path: Path) -> Images | Sounds:
             f"{path}: files of type {path.suffix or '(no extension)'} are not supported; "
             f"give {SUPPORTED}"
         )
-    return opener(path)
+    return opener(path, max_bytes)

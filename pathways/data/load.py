@@ -21,7 +21,7 @@ from pathways.data.examples import MAX_TASK_BYTES, Examples, Images, Sounds
 from pathways.data.images import change_image
 from pathways.data.layouts import open_layout
 from pathways.data.task import TaskData
-from pathways.errors import DataError, SignatureError
+from pathways.errors import DataError, SignatureError, TooLargeError
 from pathways.signature import Signature, audio_signature, image_signature
 
 Progress = Callable[[int, int], None]
@@ -44,20 +44,25 @@ class Loaded:
 
 
 def load_task(
-    path: str | Path, *, signature: Signature | None = None, progress: Progress | None = None
+    path: str | Path,
+    *,
+    signature: Signature | None = None,
+    progress: Progress | None = None,
+    max_bytes: int = MAX_TASK_BYTES,
 ) -> Loaded:
     """The task at `path`: a folder of class folders, an .npz or a Parquet file.
 
     Without a `signature`, images take the most common size and mode among them, sounds the
-    default audio signature. Classes are ordered by name, numbers by value. Raises DataError
-    (CorruptFileError for a damaged file) or SignatureError, naming the file or value.
+    default audio signature. Classes are ordered by name, numbers by value. Decoded and unpacked
+    it may take `max_bytes`. Raises DataError (CorruptFileError for a damaged file, TooLargeError)
+    or SignatureError, naming the file or value.
     """
     path = Path(path)
-    examples = open_layout(path)
-    _check(examples, signature, path)
+    examples = open_layout(path, max_bytes)
+    _check(examples, signature, path, max_bytes)
     x: NDArray[np.uint8] | NDArray[np.float32]
     if isinstance(examples, Images):
-        x, signature, notes = _load_images(examples, signature, path, progress)
+        x, signature, notes = _load_images(examples, signature, path, max_bytes, progress)
     else:
         x, signature, notes = _load_sounds(examples, signature, progress)
     try:
@@ -67,7 +72,7 @@ def load_task(
     return Loaded(data=data, notes=examples.notes + notes)
 
 
-def _check(examples: Examples, signature: Signature | None, path: Path) -> None:
+def _check(examples: Examples, signature: Signature | None, path: Path, max_bytes: int) -> None:
     """What can be told before anything is decoded."""
     if len(examples.labels) == 1:
         raise DataError(
@@ -82,23 +87,27 @@ def _check(examples: Examples, signature: Signature | None, path: Path) -> None:
         )
     if signature is not None:
         item_bytes = prod(signature.shape) * (1 if given == "image" else 4)
-        _check_bytes(len(examples.y) * item_bytes, path)
+        _check_bytes(len(examples.y) * item_bytes, path, max_bytes)
 
 
-def _check_bytes(n_bytes: int, path: Path) -> None:
-    if n_bytes > MAX_TASK_BYTES:
-        raise DataError(
-            f"{path} takes more than {MAX_TASK_BYTES / 2**30:.0f} GiB of memory when decoded; "
+def _check_bytes(n_bytes: int, path: Path, max_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        raise TooLargeError(
+            f"{path} takes more than {max_bytes / 2**30:.3g} GiB of memory when decoded; "
             "give a smaller signature (such as image-64x64x3) or fewer examples"
         )
 
 
 def _load_images(
-    images: Images, signature: Signature | None, path: Path, progress: Progress | None
+    images: Images,
+    signature: Signature | None,
+    path: Path,
+    max_bytes: int,
+    progress: Progress | None,
 ) -> tuple[NDArray[np.uint8], Signature, tuple[str, ...]]:
     read = images.read
     if signature is None:
-        decoded = _decode_all(images, path, progress)
+        decoded = _decode_all(images, path, max_bytes, progress)
         (shape, _), *_ = Counter(image.shape for image in decoded).most_common(1)
         signature, read = image_signature(*shape), decoded.__getitem__
         progress = None  # it has been told of every example already
@@ -117,7 +126,9 @@ def _load_sounds(
     return x, wanted, notes
 
 
-def _decode_all(images: Images, path: Path, progress: Progress | None) -> list[NDArray[np.uint8]]:
+def _decode_all(
+    images: Images, path: Path, max_bytes: int, progress: Progress | None
+) -> list[NDArray[np.uint8]]:
     """All images in their own shapes, as long as they fit into memory."""
     decoded = []
     n_bytes = 0
@@ -125,7 +136,7 @@ def _decode_all(images: Images, path: Path, progress: Progress | None) -> list[N
     with closing(_each(images.read, len(images.y), progress)) as each:
         for image in each:
             n_bytes += image.nbytes
-            _check_bytes(n_bytes, path)
+            _check_bytes(n_bytes, path, max_bytes)
             decoded.append(image)
     return decoded
 

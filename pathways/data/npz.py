@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pathways.data.archives import open_zip
 from pathways.data.audio import check_rate
 from pathways.data.classes import Classes, from_integers, from_strings
 from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds
+from pathways.data.npy import read_npy
 from pathways.errors import CorruptFileError, DataError
 
 _KNOWN = ("x", "y", "labels", "rate_hz")
 
 
-def open_npz(path: Path) -> Images | Sounds:
+def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
     """The examples of an .npz file; raises DataError naming the array at fault."""
-    arrays = _read(path)
+    arrays = _read(path, max_bytes)
     missing = [key for key in ("x", "y") if key not in arrays]
     if missing:
         raise DataError(
@@ -40,45 +41,22 @@ def open_npz(path: Path) -> Images | Sounds:
     return _images(x, y, labels, path)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
     """The known arrays of the file."""
-    if not zipfile.is_zipfile(path):  # numpy would take it for a bare array or a pickle
+    if not zipfile.is_zipfile(path):  # it may be a bare array or a pickle
         raise CorruptFileError(
             f"{path} is no .npz archive, or only a part of one; save it again with numpy.savez"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            _check_size(archive, path)
-            return {key: _array(archive, key, path) for key in _KNOWN if key in archive.files}
-    except DataError:
-        raise
-    except (ValueError, EOFError, OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise CorruptFileError(
-            f"{path} cannot be read as .npz ({error}); save it again with numpy.savez"
-        ) from error
-
-
-def _check_size(archive: np.lib.npyio.NpzFile, path: Path) -> None:
-    assert archive.zip is not None
-    size = sum(info.file_size for info in archive.zip.infolist())
-    if size > MAX_TASK_BYTES:
-        raise DataError(
-            f"{path} unpacks to {size / 2**30:.1f} GiB, more than {MAX_TASK_BYTES / 2**30:.0f}; "
-            "split it into smaller tasks"
-        )
-
-
-def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = archive[key]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise DataError(
-            f"{path}: {key} is an object array (pickle), which is never loaded; "
-            "save plain numbers or strings of one shape"
-        ) from error
-    return array
+        with path.open("rb") as file, open_zip(file, str(path), max_bytes) as archive:
+            names = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            return {
+                key: read_npy(archive.read(names[key]), f"{path}: {key}")
+                for key in _KNOWN
+                if key in names
+            }
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check the file") from error
 
 
 def _classes(arrays: dict[str, NDArray[Any]], path: Path) -> Classes:

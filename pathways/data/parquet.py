@@ -10,22 +10,29 @@ from typing import Any, get_args
 import numpy as np
 
 from pathways.data.classes import Classes, from_integers, from_strings
-from pathways.data.examples import Images, Sounds, encoded
-from pathways.errors import CorruptFileError, DataError
+from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds, encoded
+from pathways.errors import CorruptFileError, DataError, TooLargeError
 from pathways.signature import Modality
 
+_ROWS_AT_ONCE = 256
+# Columns kept as dictionaries: a file names a value once, however many rows have it.
+_ENCODED = {*get_args(Modality), *(f"{kind}.bytes" for kind in get_args(Modality))}
 
-def open_parquet(path: Path) -> Images | Sounds:
+
+def open_parquet(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
     """The examples of a Parquet file; raises DataError naming the column or row at fault."""
     import pyarrow
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        about = pyarrow.parquet.read_metadata(path)
+        leaves = {about.schema.column(i).path for i in range(about.num_columns)}
+        kept = sorted(leaves & _ENCODED)
+        with pyarrow.parquet.ParquetFile(path, metadata=about, read_dictionary=kept) as file:
             schema = file.schema_arrow
             modality = _modality(schema.names, path)
             _check_encoded(schema.field(modality).type, f"{path}: column {modality}")
-            table = file.read(columns=[modality, "label"])
+            table = _table(file, [modality, "label"], path, max_bytes)
         if table.num_rows == 0:
             raise DataError(f"{path} has no rows; write some examples")
         y, labels = _classes(table.column("label"), _class_names(schema, path), path)
@@ -42,6 +49,25 @@ def open_parquet(path: Path) -> Images | Sounds:
     return encoded(
         modality, lambda row: _body(files[row], name(row)), y=y, labels=labels, name=name
     )
+
+
+def _table(file: Any, columns: list[str], path: Path, max_bytes: int) -> Any:
+    """The columns, read piece by piece, as a small file may hold a lot."""
+    import pyarrow
+
+    batches, size = [], 0
+    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+        batches.append(batch)
+        size += batch.nbytes
+        if size > max_bytes:  # perhaps: what batches share was counted for each of them
+            size = pyarrow.Table.from_batches(batches).get_total_buffer_size()
+        if size > max_bytes:
+            raise TooLargeError(
+                f"{path} unpacks to more than {max_bytes / 2**30:.3g} GiB; split it into smaller "
+                "tasks"
+            )
+    schema = pyarrow.schema([file.schema_arrow.field(name) for name in columns])
+    return pyarrow.Table.from_batches(batches, None if batches else schema)
 
 
 def _modality(columns: Sequence[str], path: Path) -> Modality:
@@ -64,6 +90,8 @@ def _check_encoded(kind: Any, source: str) -> None:
     types = pyarrow.types
     if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind = kind.field("bytes").type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
     if not (types.is_binary(kind) or types.is_large_binary(kind)):
         raise DataError(
             f"{source} is {kind}; it must hold encoded files (PNG, WAV ...) as binary, or as "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ class Served:
     http: httpx.Client
     test: dict[str, TaskData]
 
+    def wait_for(self, task: str, timeout_s: float = 30.0) -> None:
+        """Ingress replicas hear of a new task a moment after it is learned."""
+        until = time.monotonic() + timeout_s
+        while self.http.get(f"/v1/tasks/{task}").status_code != httpx.codes.OK:
+            assert time.monotonic() < until, f"{task} is not served after {timeout_s} s"
+            time.sleep(0.05)
+
 
 def free_port() -> int:
     """A port nobody listens on now."""
@@ -46,7 +54,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> SenConfig:
         store=str(tmp_path_factory.mktemp("network") / "store"),
         slots=SlotConfig(max_slots=2, local_pathways=0),
         expansion=ExpansionConfig(linger_s=30),
-        serve=ServeConfig(port=free_port(), replicas=1, max_body_bytes=4_000_000),
+        serve=ServeConfig(
+            port=free_port(), replicas=1, max_body_bytes=4_000_000, max_upload_bytes=20_000_000
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,14 +18,31 @@ from ray.exceptions import RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
 from cluster.inputs import Input
-from cluster.messages import Activation, Answer, NetworkView
+from cluster.messages import (
+    Activation,
+    Answer,
+    ExpansionStatus,
+    NetworkView,
+    Stage,
+    WaitingTask,
+)
 from cluster.meter import NoMeter
+from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
 from cluster.slot import Inputs, Slot
 from cluster.store import Store
 from dispatcher import Snapshot
-from pathways import Link, PathwayId, PathwaySpec, StoredPathway, TaskData, image_signature
+from pathways import (
+    LearnConfig,
+    Link,
+    PathwayId,
+    PathwaySpec,
+    Progress,
+    StoredPathway,
+    TaskData,
+    image_signature,
+)
 from pathways.spec import Training
 
 Sets = dict[str, tuple[TaskData, TaskData]]
@@ -286,3 +303,57 @@ def open_directory() -> Iterator[Path]:
         yield path
         for directory in (path, *(p for p in path.rglob("*") if p.is_dir())):
             directory.chmod(0o755)
+
+
+class _ControllerMethod:
+    """A method of the controller: `.remote(...)` may be called from any thread, as Ray's."""
+
+    def __init__(self, controller: FakeController, work: Callable[..., Any]) -> None:
+        self._controller, self._work = controller, work
+
+    def remote(self, *arguments: Any) -> asyncio.Future[Any]:
+        async def run() -> Any:
+            return self._work(*arguments)
+
+        loop = self._controller.loop
+        assert loop is not None, "the application runs first"
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), loop), loop=loop)
+
+
+class FakeController:
+    """The controller's handle: takes tasks, and learns each in a few looks at its status."""
+
+    def __init__(self, *, endless: bool = False) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The application's, which answers."""
+        self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.looks = 0
+        self._endless = endless
+        self._queue = ExpansionQueue(attempts=1, max_waiting=100)
+        self.submit = _ControllerMethod(self, self._submit)
+        self.expansion = _ControllerMethod(self, self._expansion)
+        self.expansions = _ControllerMethod(self, self._queue.all)
+        self.verify = _ControllerMethod(self, list)
+
+    def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
+        self._queue.check_free(task, ())
+        self.taken.append((task, data, config))
+        request = f"{len(self.taken):08d}-{task}"
+        self._queue.add(WaitingTask(request=request, task=task, config=config))
+        return request
+
+    def _expansion(self, request: str) -> ExpansionStatus:
+        self.looks += 1
+        status = self._queue.status(request)
+        if status.ended or self._endless:
+            return status
+        if status.stage is Stage.WAITING:
+            self._queue.take()
+        elif status.epoch < 2:
+            epoch = Progress(epoch=status.epoch + 1, epochs=2, loss=float("nan"), accuracy=0.5)
+            self._queue.progress(request, epoch)
+        elif "fail" in status.task:
+            self._queue.failed(request, "as its name says")
+        else:
+            self._queue.learned(request, network_version=7)
+        return status

@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from cluster.client import AsyncClient
 from cluster.config import SenConfig, ServeConfig
 from cluster.meter import HttpMeter, NoMeter
 from deploy.app import build_app
 from deploy.guard import guard
 from deploy.keys import KeySource
-from tests.unit.fakes import FakeAnswering
+from deploy.served import Served
+from tests.unit.fakes import FakeAnswering, FakeController
 
 ONE = {"inputs": [[[0.5]]]}
 """One input of one pixel."""
@@ -34,8 +36,11 @@ def guarded_app(
         return dispatcher
 
     app = build_app(config, start)
-    app.state.dispatcher = dispatcher  # httpx's transport runs no lifespan
-    return guard(app, config.serve, keys or KeySource(), meter or NoMeter())
+    meter = meter or NoMeter()
+    client = AsyncClient(FakeController())
+    # httpx's transport runs no lifespan, which would make it.
+    app.state.served = Served(config=config, dispatcher=dispatcher, client=client, meter=meter)
+    return guard(app, config.serve, keys or KeySource(), meter)
 
 
 def ask(app: FastAPI, work: Callable[[httpx.AsyncClient], Awaitable[Any]], **client: Any) -> Any:

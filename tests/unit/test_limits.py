@@ -171,7 +171,7 @@ def test_bodies_in_flight_take_only_so_much_room() -> None:
         refused = [
             await http.post("/v1/predict", **body),
             await http.post("/v1/predict", json={"inputs": [[[0.5] * 30]]}),  # counts eightfold
-            await http.post("/v1/predict", content=parts(500, 500)),
+            await http.post("/v1/predict", content=parts(500, 500), headers=body["headers"]),
         ]
         dispatcher.go.set()
         await first

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pathways.data.classes import ordered
 from pathways.data.load import load_task
-from pathways.errors import CorruptFileError, DataError, SignatureError
+from pathways.errors import CorruptFileError, DataError, SignatureError, TooLargeError
 from pathways.signature import Signature, audio_signature, image_signature
 
 
@@ -184,15 +184,12 @@ def test_a_signature_of_another_modality_is_refused(
 def test_tasks_beyond_memory_are_refused(tmp_path: Path) -> None:
     write(tmp_path, {"a/0.png": image_bytes(1), "b/0.png": image_bytes(2)})
     huge = image_signature(40_000, 40_000, 3)
-    assert "more than 4 GiB" in refusal(tmp_path, signature=huge)
+    assert "more than 4 GiB" in refusal(tmp_path, TooLargeError, signature=huge)
 
 
-def test_images_are_decoded_only_as_long_as_they_fit_into_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pathways.data.load.MAX_TASK_BYTES", 100)
+def test_images_are_decoded_only_as_long_as_they_fit_into_memory(tmp_path: Path) -> None:
     write(tmp_path, {"a/0.png": image_bytes(1), "b/0.png": image_bytes(2)})
-    assert "give a smaller signature" in refusal(tmp_path)
+    assert "give a smaller signature" in refusal(tmp_path, TooLargeError, max_bytes=10)
 
 
 # --- sound folders

@@ -1,0 +1,54 @@
+"""What the routes of a served network work with, made once when the replica starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastapi import Request
+
+from cluster.client import AsyncClient
+from cluster.config import SenConfig
+from cluster.inputs import Batch, Input
+from cluster.messages import Answer, NetworkView
+from cluster.meter import Meter, NoMeter
+
+_DECODERS = 2
+
+
+class Answering(Protocol):
+    """What the application needs of a dispatcher."""
+
+    @property
+    def view(self) -> NetworkView: ...
+
+    async def answer(
+        self, inputs: Sequence[Input] | Batch, task: str | None = None
+    ) -> list[Answer]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The network's settings and this replica's ways to it."""
+
+    config: SenConfig
+    dispatcher: Answering
+    client: AsyncClient
+    """For what the network's controller does: learning, verifying."""
+    meter: Meter = field(default_factory=NoMeter)
+    """Records what the stages of requests take."""
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DECODERS))
+    """Held while files are decoded: each may take a gibibyte for a moment."""
+
+    @property
+    def view(self) -> NetworkView:
+        """The network as it is served now."""
+        return self.dispatcher.view
+
+
+def served(request: Request) -> Served:
+    """The network that the request's application serves."""
+    found: Served = request.app.state.served
+    return found

@@ -1,0 +1,181 @@
+"""What `/v1` says and hears about learning: pydantic models, used at this edge only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cluster.messages import ExpansionStatus, Stage, Verification
+from cluster.registry import PathwayEntry, Registry
+from pathways import LearnConfig, TrainConfig
+
+_MOST_EPOCHS = 10_000
+_MOST_SEED = 2**53 - 1  # what every JSON library carries exactly
+
+
+class LearnOptions(BaseModel):
+    """How a task is learned; what is left out takes the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    family: str | None = Field(
+        default=None, description="mlp (default) or cnn; melcnn (default) or lstm"
+    )
+    shots: int | None = Field(
+        default=None,
+        ge=0,
+        description="Examples a class to learn from; 0: links only; default: all",
+    )
+    epochs: int = Field(default=10, ge=1, le=_MOST_EPOCHS, description="Passes over the data")
+    augment: bool = Field(
+        default=False, description="Change every example a little each time it is seen"
+    )
+    threshold: float = Field(
+        default=0.7, gt=0, le=1, description="Mean probability that makes a link"
+    )
+    seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+
+    def config(self) -> LearnConfig:
+        """The same for `pathways`."""
+        return LearnConfig(
+            family=self.family,
+            shots=self.shots,
+            threshold=self.threshold,
+            seed=self.seed,
+            train=TrainConfig(epochs=self.epochs, augment=self.augment),
+        )
+
+
+class LearnBody(BaseModel):
+    """A task whose data lie where the replicas can read them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(examples=["digits"])
+    path: str = Field(description="Folder of class folders, .npz or .parquet")
+    options: LearnOptions = LearnOptions()
+
+
+class LearnForm(BaseModel):
+    """A task whose data are uploaded."""
+
+    task: str = Field(examples=["digits"])
+    options: str = Field(default="{}", description="LearnOptions as JSON text")
+    file: list[bytes] = Field(
+        description="One .npz, .parquet or .zip of class folders; or images or sounds, each with "
+        "`class/name.png` as its file name",
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+
+
+class Accepted(BaseModel):
+    """An expansion that was taken in; from here on it is not lost."""
+
+    expansion: str = Field(examples=["00000003-digits"])
+    task: str
+    status: str = Field(description="Where to ask for its status")
+    events: str = Field(description="Where it tells its progress as server-sent events")
+    notes: list[str] = Field(description="What was done to the data on the way")
+
+
+class ExpansionInfo(BaseModel):
+    """Where an expansion stands."""
+
+    expansion: str
+    task: str
+    stage: Stage
+    epoch: int
+    epochs: int = Field(description="Planned; 0 until training starts")
+    loss: float | None
+    accuracy: float | None = Field(description="On the training data of the last epoch, 0..1")
+    network_version: int | None = Field(description="The version that has the task, once learned")
+    error: str | None
+
+
+class ExpansionsReply(BaseModel):
+    expansions: list[ExpansionInfo] = Field(
+        description="Since the controller started, oldest first"
+    )
+
+
+class VersionInfo(BaseModel):
+    """One immutable version of a task."""
+
+    pathway: str = Field(examples=["digits@1"])
+    version: int
+    in_service: bool
+    family: str
+    parameters: int
+    source: str | None = Field(description="Pathway it has links from")
+    links: int
+    examples: int
+    held_out_accuracy: float | None
+    weights_sha256: str
+    learned_at: str
+
+
+class VersionsReply(BaseModel):
+    task: str
+    versions: list[VersionInfo] = Field(description="Oldest first")
+
+
+class VerificationInfo(BaseModel):
+    """Whether one task still is what was learned."""
+
+    task: str
+    pathway: str
+    ok: bool
+    stored_intact: bool = Field(description="Its weight file has the hash it was published with")
+    identical: bool = Field(description="Its probe inputs give bit for bit the stored answers")
+    difference: float | None = Field(description="Largest absolute difference of a probability")
+    error: str | None
+
+
+class VerifyReply(BaseModel):
+    ok: bool = Field(description="All tasks are what was learned")
+    tasks: list[VerificationInfo]
+
+
+def expansion_info(status: ExpansionStatus) -> ExpansionInfo:
+    """A status as HTTP gives it."""
+    fields: dict[str, Any] = {**vars(status)}
+    return ExpansionInfo(expansion=fields.pop("request"), **fields)
+
+
+def versions_reply(registry: Registry, task: str) -> VersionsReply:
+    """Every version of a task that was published; raises UnknownTask."""
+    current = registry.entry(task).id
+    entries = sorted(
+        (e for id, e in registry.pathways.items() if id.task == task), key=lambda e: e.id
+    )
+    return VersionsReply(
+        task=task, versions=[_version(entry, entry.id == current) for entry in entries]
+    )
+
+
+def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
+    spec = entry.spec
+    return VersionInfo(
+        pathway=str(entry.id),
+        version=entry.id.version,
+        in_service=in_service,
+        family=spec.family,
+        parameters=spec.parameters,
+        source=str(spec.source) if spec.source else None,
+        links=len(spec.links),
+        examples=spec.training.examples,
+        held_out_accuracy=spec.training.held_out_accuracy,
+        weights_sha256=spec.weights_sha256,
+        learned_at=entry.learned_at,
+    )
+
+
+def verify_reply(results: list[Verification]) -> VerifyReply:
+    """What verifying found."""
+    return VerifyReply(
+        ok=all(result.ok for result in results),
+        tasks=[
+            VerificationInfo(**{**vars(r), "pathway": str(r.pathway)}, ok=r.ok) for r in results
+        ],
+    )

@@ -1,0 +1,53 @@
+"""Labels for images and sounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from deploy.bodies import FORM, JSON, NPY
+from deploy.problems import problems
+from deploy.schemas import PredictReply, predict_fields
+from deploy.served import served
+from deploy.v1.inputs import read_inputs
+from deploy.watching import note_answers
+
+router = APIRouter()
+
+_BODY = {
+    "required": True,
+    "content": {
+        FORM: {
+            "schema": {
+                "type": "object",
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
+        },
+        JSON: {"schema": {"$ref": "#/components/schemas/PredictBody"}},
+        NPY: {"schema": {"type": "string", "format": "binary"}},
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+        "audio/*": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+@router.post(
+    "/v1/predict",
+    response_model=PredictReply,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    openapi_extra={"requestBody": _BODY},
+    summary="Label images or sounds",
+)
+async def predict(
+    request: Request,
+    task: Annotated[str | None, Query(description="Ask this task only")] = None,
+    top: Annotated[int, Query(ge=1, le=10_000, description="Labels to give")] = 5,
+    rate_hz: Annotated[int, Query(ge=0, description="An .npy body holds sounds")] = 0,
+) -> Response:
+    sen = served(request)
+    async with read_inputs(request, sen, rate_hz) as inputs:
+        answers = await sen.dispatcher.answer(inputs, task)
+    note_answers(request.scope, answers)
+    return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)
