@@ -119,17 +119,17 @@ def _images(array: NDArray[np.generic]) -> Inputs:
 
 
 def _from_unit_range(array: NDArray[np.generic]) -> Inputs:
-    values = array.astype(np.float64)
-    if not np.isfinite(values).all():
+    if not np.isfinite(array).all():
         raise DataError("the images hold NaN or infinite values; remove or repair them")
-    if np.issubdtype(array.dtype, np.integer) and values.min() >= 0 and values.max() <= 255:
-        return values.astype(np.uint8)
-    if values.min() < 0 or values.max() > 1:
+    low, high = float(array.min()), float(array.max())
+    if np.issubdtype(array.dtype, np.integer) and low >= 0 and high <= 255:
+        return array.astype(np.uint8)
+    if low < 0 or high > 1:
         raise DataError(
             f"images must be integers in 0..255 or floats in 0..1, got {array.dtype} values in "
-            f"{values.min():g}..{values.max():g}"
+            f"{low:g}..{high:g}"
         )
-    return np.rint(values * 255).astype(np.uint8)
+    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
 def fit(given: Input, signature: Signature) -> tuple[Inputs, tuple[str, ...]]:

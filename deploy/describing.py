@@ -30,18 +30,23 @@ def describe(app: FastAPI) -> None:
     """Have the application's description define every model that its routes refer to."""
 
     def openapi() -> dict[str, Any]:
-        schema = FastAPI.openapi(app)
-        _, added = models_json_schema(
-            [(model, "validation") for model in _MODELS],
-            ref_template="#/components/schemas/{model}",
-        )
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        for name, definition in added["$defs"].items():
-            schemas.setdefault(name, definition)
-        _leave_out_what_is_never_said(schema)
-        return schema
+        if app.openapi_schema is None:
+            schema = FastAPI.openapi(app)
+            _define_models(schema)
+            _leave_out_what_is_never_said(schema)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _define_models(schema: dict[str, Any]) -> None:
+    _, added = models_json_schema(
+        [(model, "validation") for model in _MODELS],
+        ref_template="#/components/schemas/{model}",
+    )
+    for name, definition in added["$defs"].items():
+        schema["components"]["schemas"].setdefault(name, definition)
 
 
 def _leave_out_what_is_never_said(schema: dict[str, Any]) -> None:

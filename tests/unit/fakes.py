@@ -326,14 +326,18 @@ class FakeController:
     def __init__(self, *, endless: bool = False) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         """The application's, which answers."""
-        self.taken: list[tuple[str, TaskData, LearnConfig]] = []
-        self.looks = 0
         self._endless = endless
-        self._queue = ExpansionQueue(attempts=1, max_waiting=100)
+        self.clear()
         self.submit = _ControllerMethod(self, self._submit)
         self.expansion = _ControllerMethod(self, self._expansion)
-        self.expansions = _ControllerMethod(self, self._queue.all)
+        self.expansions = _ControllerMethod(self, lambda: self._queue.all())
         self.verify = _ControllerMethod(self, list)
+
+    def clear(self) -> None:
+        """Forget what happened."""
+        self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.looks = 0
+        self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
     def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
         self._queue.check_free(task, ())

@@ -24,10 +24,16 @@ FILES = {f"{label}/{n}.png": png(X[n]) for n, label in enumerate("abab")}
 Files = list[tuple[str, tuple[str, bytes]]]
 
 
+@pytest.fixture(scope="module")
+def running(network: LearnedNetwork) -> Iterator[Serving]:
+    with serving(LocalSlots(network), max_upload_bytes=1_000_000) as made:
+        yield made
+
+
 @pytest.fixture
-def sen(network: LearnedNetwork) -> Iterator[Serving]:
-    with serving(LocalSlots(network), max_upload_bytes=1_000_000) as running:
-        yield running
+def sen(running: Serving) -> Serving:
+    running.controller.clear()
+    return running
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
