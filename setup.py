@@ -20,6 +20,7 @@ RUNTIME = [
     "Hershey-Fonts>=2.1,<3",
     "pydantic>=2.9,<3",
     "fastapi>=0.115",
+    "fastapi-offline>=1.7,<2",
     "python-multipart>=0.0.12",
     "httpx>=0.27",
     "typer>=0.15",
@@ -44,6 +45,7 @@ DEV = [
     "types-psutil",
     "scipy-stubs",
     "jsonschema>=4",
+    "playwright>=1.50",
 ]
 
 setup(
@@ -64,6 +66,7 @@ setup(
         "cluster",
         "deploy",
     ],
+    package_data={"deploy": ["page/*"]},
     install_requires=RUNTIME,
     extras_require={"bench": BENCH, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},

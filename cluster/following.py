@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayError
 
 from cluster.dispatch import NetworkDispatcher, SlotGone
 from cluster.inputs import Input
-from cluster.messages import Answer, NetworkView
+from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.slot import Inputs
 from dispatcher import SelectConfig, Snapshot
@@ -25,7 +25,7 @@ from pathways import PathwayId
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_USE_EVERY_S = 2.0
+_USE_EVERY_S = 0.5
 
 
 class FollowingDispatcher:
@@ -36,6 +36,7 @@ class FollowingDispatcher:
         self._dispatcher = NetworkDispatcher(config, run_in_slot, self._wake)
         self._snapshots: dict[Any, Snapshot] = {}  # by object reference
         self._tasks: list[asyncio.Task[None]] = []
+        self._answered = self._unknown = 0  # inputs since the controller was last told
 
     async def start(self) -> None:
         """Adopt the network as it is, then follow it until the process ends."""
@@ -52,7 +53,14 @@ class FollowingDispatcher:
 
     async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]:
         """See NetworkDispatcher.answer."""
-        return await self._dispatcher.answer(inputs, task)
+        answers = await self._dispatcher.answer(inputs, task)
+        self._answered += len(answers)
+        self._unknown += sum(answer.unknown for answer in answers)
+        return answers
+
+    async def activity(self) -> NetworkActivity:
+        """What ran in the whole network since its controller started."""
+        return await self._controller.activity.remote()
 
     async def _follow(self) -> None:
         while True:
@@ -79,9 +87,12 @@ class FollowingDispatcher:
         """Say which pathways ran, now and then: residency needs to know, requests do not wait."""
         while True:
             await asyncio.sleep(_USE_EVERY_S)
-            if used := dict(self._dispatcher.used):
+            if self._answered or self._dispatcher.used:
+                self._controller.used.remote(
+                    dict(self._dispatcher.used), self._answered, self._unknown
+                )
                 self._dispatcher.used.clear()
-                self._controller.used.remote(used)
+                self._answered = self._unknown = 0
 
     async def _wake(self, pathway: PathwayId, *, missing: bool) -> Any:
         return await self._controller.wake.remote(pathway, missing)

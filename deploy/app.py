@@ -9,20 +9,24 @@ from typing import Annotated, Any, Protocol
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from ray.exceptions import RayError
 from starlette.exceptions import HTTPException
 
 from cluster.config import SenConfig
 from cluster.errors import NotResident, SenError, TaskUnavailable, UnknownTask, user_message
 from cluster.inputs import Input
-from cluster.messages import Answer, NetworkView
+from cluster.messages import Answer, NetworkActivity, NetworkView
 from deploy.bodies import JSON, NPY, BodyTooLarge, UnknownBodyType, read_inputs
+from deploy.page import page_router
 from deploy.schemas import (
+    ActivityReply,
     NetworkReply,
     PredictBody,
     PredictReply,
     Problem,
     TasksReply,
+    activity_reply,
     network_reply,
     predict_reply,
     tasks_reply,
@@ -71,6 +75,8 @@ class Answering(Protocol):
 
     async def answer(self, inputs: Sequence[Input], task: str | None = None) -> list[Answer]: ...
 
+    async def activity(self) -> NetworkActivity: ...
+
 
 def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> FastAPI:
     """The application; `start` gives its dispatcher once the event loop runs."""
@@ -80,7 +86,10 @@ def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> F
         app.state.dispatcher = await start()
         yield
 
-    app = FastAPI(title="SEN", summary="A sparse and expandable network", lifespan=lifespan)
+    app = FastAPIOffline(
+        title="SEN", summary="A sparse and expandable network", lifespan=lifespan, redoc_url=None
+    )
+    app.include_router(page_router())
     _add_errors(app)
     _add_routes(app, config)
     return app
@@ -114,6 +123,10 @@ def _add_routes(app: FastAPI, config: SenConfig) -> None:
     @app.get("/v1/network", summary="Tasks, links, slots and active share at a glance")
     async def network() -> NetworkReply:
         return network_reply(dispatcher().view, config.dispatch.max_active)
+
+    @app.get("/v1/network/activity", summary="How often each task ran since the start")
+    async def activity() -> ActivityReply:
+        return activity_reply(await dispatcher().activity())
 
     @app.get("/healthz", summary="Whether requests can be answered")
     async def health() -> dict[str, str | int]:
