@@ -57,7 +57,7 @@ function zoneName(ctx: CanvasRenderingContext2D, scene: Scene, space: Space, clu
   const tasks = cluster.trees.reduce((sum, tree) => sum + tree.length, 0);
   const text = `${signature(cluster.signature)} · ${count(tasks)}`;
   const [middle, centre] = at(scene, cluster), reach = cluster.radius * scene.view.k;
-  if (centre - reach > scene.height || centre + reach < 0) return;
+  if (centre - reach > scene.height || centre + reach < 0 || middle - reach > scene.width || middle + reach < 0) return;
   const width = ctx.measureText(text).width + 8;
   // Beside the rim, but in the picture while any of the zone is.
   const x = Math.max(width / 2, Math.min(middle, scene.width - width / 2));

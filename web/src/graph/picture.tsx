@@ -79,6 +79,8 @@ export function Picture() {
           if (event.pointerType !== "touch" && !event.buttons) point(stage.current?.under(event.offsetX, event.offsetY));
         }}
         onPointerLeave={() => point(undefined)}
+        onPointerDown={() => point(undefined)}
+        onWheel={() => point(undefined)}
         onBlur={() => point(undefined)}
         onClick={(event) => {
           const made = stage.current!, node = made.under(event.offsetX, event.offsetY);
