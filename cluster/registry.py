@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from cluster.errors import StoreDamagedError, StoreError, UnknownTask
@@ -71,24 +70,20 @@ class Registry:
         """The pathways in service, in the order of learning."""
         return [self.entry(task) for task in self.current]
 
-    @cached_property
-    def parameters(self) -> int:
-        """Weights of all pathways in service; counted once, since every answer's share needs it."""
-        return sum(entry.spec.parameters for entry in self.entries())
-
     def active_share(self, activated: Iterable[PathwayId]) -> float:
         """Share of all weights in service that these pathways touch together, 0..1 (§4.6).
 
         A source's body counts once, whoever reads it.
         """
         ids = set(activated)
+        total = sum(entry.spec.parameters for entry in self.entries())
         touched = sum(self.pathways[id].spec.parameters for id in ids)
         lent = {
             spec.source: spec.active_parameters - spec.parameters
             for spec in (self.pathways[id].spec for id in ids)
             if spec.source is not None and spec.source not in ids
         }
-        return (touched + sum(lent.values())) / self.parameters
+        return (touched + sum(lent.values())) / total
 
     def source_of(self, entry: PathwayEntry) -> PathwayEntry | None:
         """The pathway that `entry` has links from, if any."""
