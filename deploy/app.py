@@ -17,16 +17,15 @@ from cluster.config import SenConfig
 from cluster.errors import NotResident, SenError, TaskUnavailable, UnknownTask, user_message
 from cluster.inputs import Input
 from cluster.messages import Answer, NetworkActivity, NetworkView
+from deploy import activity
 from deploy.bodies import JSON, NPY, BodyTooLarge, UnknownBodyType, read_inputs
 from deploy.page import page_router
 from deploy.schemas import (
-    ActivityReply,
     NetworkReply,
     PredictBody,
     PredictReply,
     Problem,
     TasksReply,
-    activity_reply,
     network_reply,
     predict_reply,
     tasks_reply,
@@ -90,6 +89,7 @@ def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> F
         title="SEN", summary="A sparse and expandable network", lifespan=lifespan, redoc_url=None
     )
     app.include_router(page_router())
+    app.include_router(activity.router)
     _add_errors(app)
     _add_routes(app, config)
     return app
@@ -123,10 +123,6 @@ def _add_routes(app: FastAPI, config: SenConfig) -> None:
     @app.get("/v1/network", summary="Tasks, links, slots and active share at a glance")
     async def network() -> NetworkReply:
         return network_reply(dispatcher().view, config.dispatch.max_active)
-
-    @app.get("/v1/network/activity", summary="How often each task ran since the start")
-    async def activity() -> ActivityReply:
-        return activity_reply(await dispatcher().activity())
 
     @app.get("/healthz", summary="Whether requests can be answered")
     async def health() -> dict[str, str | int]:

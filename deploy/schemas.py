@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cluster.messages import Answer, NetworkActivity, NetworkView
+from cluster.messages import Answer, NetworkView
 from cluster.registry import PathwayEntry, Registry
 
 
@@ -96,19 +96,6 @@ class NetworkReply(BaseModel):
     slots: list[SlotInfo]
     dormant: list[str]
     unavailable: dict[str, str]
-
-
-class ActivityReply(BaseModel):
-    """Counts since the network was started; rates are differences between two calls."""
-
-    network_version: int
-    activations: dict[str, int] = Field(
-        description="Task → inputs its pathway ran on, over all replicas; absent if none",
-        examples=[{"digits": 123}],
-    )
-    rows: int = Field(description="Inputs answered")
-    unknown: int = Field(description="Inputs unlike everything learned; they activated nothing")
-    resident: list[str] = Field(description="Pathways resident now", examples=[["digits@1"]])
 
 
 class Problem(BaseModel):
@@ -202,15 +189,4 @@ def network_reply(view: NetworkView, max_active: int) -> NetworkReply:
         slots=[SlotInfo(slot=slot, pathways=names) for slot, names in sorted(held.items())],
         dormant=[str(e.id) for e in entries if e.id not in view.slots],
         unavailable=dict(view.unavailable),
-    )
-
-
-def activity_reply(activity: NetworkActivity) -> ActivityReply:
-    """The counts as HTTP gives them."""
-    return ActivityReply(
-        network_version=activity.network_version,
-        activations=dict(activity.activations),
-        rows=activity.rows,
-        unknown=activity.unknown,
-        resident=list(activity.resident),
     )

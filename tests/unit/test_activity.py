@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
 from cluster.activity import Activity
+from cluster.messages import NetworkActivity
+from deploy.activity import router
 from pathways import PathwayId
 
 DIGITS, NEWER, LOWER = PathwayId("digits", 1), PathwayId("digits", 2), PathwayId("lower", 1)
@@ -35,3 +40,22 @@ def test_a_report_does_not_change_later() -> None:
 
 def test_residents_are_named_in_order() -> None:
     assert Activity().report(1, [LOWER, DIGITS]).resident == ("digits@1", "lower@1")
+
+
+def test_over_http_the_counts_are_what_the_network_says() -> None:
+    class Told:
+        async def activity(self) -> NetworkActivity:
+            counted = Activity()
+            counted.add({DIGITS: 5}, inputs=6, unknown=1)
+            return counted.report(4, [DIGITS])
+
+    app = FastAPI()
+    app.state.dispatcher = Told()
+    app.include_router(router)
+    assert TestClient(app).get("/v1/network/activity").json() == {
+        "network_version": 4,
+        "activations": {"digits": 5},
+        "rows": 6,
+        "unknown": 1,
+        "resident": ["digits@1"],
+    }
