@@ -23,7 +23,7 @@ export function Progress({ status }: { status: Expansion }) {
       )}
       {(loss !== null || accuracy !== null) && (
         <p class="fine">
-          {loss !== null && `loss ${loss.toPrecision(3)}`}
+          {loss !== null && `loss ${loss < 0.001 ? "under 0.001" : loss.toPrecision(3)}`}
           {accuracy !== null && ` · ${percent(accuracy, 1)} right on what it learns from`}
         </p>
       )}
