@@ -44,6 +44,7 @@ KEEP_WHAT_IS_SENT = """() => {
         return send(url, init);
     };
 }"""
+NO_EXPANSIONS: dict[str, list[Any]] = {"expansions": []}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
 
 
@@ -327,6 +328,35 @@ def test_a_task_s_page_tells_its_links(open_page: Callable[..., Any], site: Site
     assert pathways(page) == ["digits"] or answer(page)
 
 
+def drop(page: Any, path: Path) -> None:
+    """Drop a file or folder on the page, as from a file manager."""
+    events = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        events.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
+def test_files_and_folders_are_dropped_anywhere(
+    open_page: Callable[..., Any], site: Site, tmp_path: Path
+) -> None:
+    for name in ("2", "10"):
+        (tmp_path / "Small Digits" / name).mkdir(parents=True)
+        (tmp_path / "Small Digits" / name / "a.png").write_bytes(site.png("digits", 0)["buffer"])
+    page = open_page("/", {"/v1/expansions": lambda route: route.fulfill(json=NO_EXPANSIONS)})
+    page.get_by_text("active for an input").wait_for()
+    drop(page, tmp_path / "Small Digits" / "2" / "a.png")
+    assert answer(page)
+    drop(page, tmp_path / "Small Digits")
+    api.expect(page.locator(".chips li")).to_have_text(["2 1", "10 1"])
+    assert page.get_by_label("Name").input_value() == "small-digits"
+    (tmp_path / "notes.txt").write_text("not an example")
+    drop(page, tmp_path / "notes.txt")
+    api.expect(page.get_by_role("alert")).to_contain_text("no images or sounds")
+    (tmp_path / "packed.npz").write_bytes(b"x")
+    drop(page, tmp_path / "packed.npz")
+    api.expect(page.locator("form.learn")).to_contain_text("packed.npz")
+
+
 def status(stage: str, epoch: int, **fields: Any) -> str:
     """An event of an expansion's stream."""
     told = {"expansion": "1-shapes", "task": "shapes", "stage": stage, "epoch": epoch, "epochs": 8}
@@ -361,7 +391,7 @@ def test_a_task_is_learned_with_live_progress(
         "/#/learn",
         {
             "/v1/learn": learn_it,
-            "/v1/expansions": lambda route: route.fulfill(json={"expansions": []}),
+            "/v1/expansions": lambda route: route.fulfill(json=NO_EXPANSIONS),
             "/v1/expansions/1-shapes/events": tell,
         },
     )

@@ -119,7 +119,7 @@ export function useKey(key: string): void {
   hurry();
 }
 
-const said = (error: unknown): string =>
+export const said = (error: unknown): string =>
   error instanceof api.Refused ? `${error.title}: ${error.message}` : "The server does not answer; trying again.";
 
 /** Follow an expansion to its end, unless it is followed already. */

@@ -5,7 +5,7 @@ import * as api from "../api";
 import { inWords } from "../ask/asking";
 import { count } from "../format";
 import { Notice } from "../parts";
-import { expansions, findExpansions, follow, tasks, trouble } from "../state";
+import { expansions, findExpansions, follow, said, tasks, trouble } from "../state";
 import { Progress } from "./progress";
 import { fromDrop, fromInput, type Chosen } from "./files";
 
@@ -27,7 +27,7 @@ export async function take(given: DataTransferItemList | Iterable<File>): Promis
 
 export function Learn() {
   useEffect(() => {
-    findExpansions().catch((error: unknown) => (trouble.value = inWords(error).title));
+    findExpansions().catch((error: unknown) => (trouble.value = said(error)));
   }, []);
   return (
     <>
