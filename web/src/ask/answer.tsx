@@ -1,7 +1,7 @@
 // The network's answer: what it saw, which one or two pathways it asked, what they say.
 import { useEffect, useRef } from "preact/hooks";
 import type { Prediction } from "../api";
-import { modality, percent } from "../format";
+import { count, modality, percent } from "../format";
 import { taskOf } from "../graph/model";
 import { address } from "../route";
 import { byName } from "../state";
@@ -16,9 +16,19 @@ export function Reply() {
   const { value: seen } = given, { value: told } = answer;
   return (
     <section class="reply" aria-label="Answer" aria-live="polite" aria-busy={busy}>
-      {seen && <Seen given={seen} />}
+      {seen ? <Seen given={seen} /> : <Hint />}
       {told && (told.unknown ? <p class="label"><b>unknown</b></p> : <Best told={told} />)}
     </section>
+  );
+}
+
+function Hint() {
+  const of = byName.value.size;
+  return (
+    <p class="fine hint">
+      Draw a character, record a sound or open a file, and see{" "}
+      {of > 2 ? `which one or two of ${count(of)} pathways answer.` : "which pathways answer."}
+    </p>
   );
 }
 
@@ -79,7 +89,7 @@ function Fine({ told }: { told: Prediction }) {
   return (
     <p class="fine">
       {!told.unknown &&
-        `${told.pathways.length} of ${of} ${of === 1 ? "pathway" : "pathways"} active, ${percent(told.active_share, 1)} of all weights. `}
+        `${told.pathways.length} of ${count(of)} ${of === 1 ? "pathway" : "pathways"} active, ${percent(told.active_share, 1)} of all weights. `}
       {told.notes.length > 0 && `Converted: ${told.notes.join(", ")}. `}
     </p>
   );

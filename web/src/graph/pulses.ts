@@ -69,7 +69,8 @@ export class Pulses {
 
   private of(task: string): Pulse {
     let pulse = this.active.get(task);
-    if (!pulse) this.active.set(task, (pulse = { rate: 0, flash: 0, rings: [], phase: 0.999 }));
+    // Each begins soon, but not all together.
+    if (!pulse) this.active.set(task, (pulse = { rate: 0, flash: 0, rings: [], phase: 1 - 0.3 * Math.random() }));
     return pulse;
   }
 }
