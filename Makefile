@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-deps unit integration e2e lint format clean
+.PHONY: help setup demo test test-deps unit integration e2e lint format page clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -44,6 +44,9 @@ e2e: $(STAMP)  ## The README's commands as processes
 format: $(STAMP)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+page:  ## Build the web page from web/ into deploy/page/ (needs node)
+	cd web && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -21,6 +21,7 @@ RUNTIME = [
     "pydantic>=2.9,<3",
     "fastapi>=0.135",
     "orjson>=3.10",
+    "fastapi-offline>=1.7,<2",
     "python-multipart>=0.0.12",
     "httpx>=0.27",
     "typer>=0.15",
@@ -52,6 +53,7 @@ DEV = [
     "promql-parser>=0.6",
     "tritonclient[http]>=2.50",
     "schemathesis>=4",
+    "playwright>=1.50",
 ]
 
 setup(
@@ -74,6 +76,7 @@ setup(
         "deploy.v1",
         "deploy.v2",
     ],
+    package_data={"deploy": ["page/*"]},
     install_requires=RUNTIME,
     extras_require={"bench": BENCH, "plot": PLOT, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},

@@ -26,7 +26,14 @@ from cluster.config import SenConfig
 from cluster.errors import ExpansionFailed, NotRunning
 from cluster.following import start_dispatcher
 from cluster.inputs import Input, inputs_from_array, read_input
-from cluster.messages import Answer, ExpansionStatus, NetworkView, Stage, Verification
+from cluster.messages import (
+    Answer,
+    ExpansionStatus,
+    NetworkActivity,
+    NetworkView,
+    Stage,
+    Verification,
+)
 from cluster.names import CONTROLLER, NAMESPACE
 from cluster.registry import PathwayEntry
 from pathways import LearnConfig, TaskData
@@ -156,6 +163,10 @@ class Client:
         """The network now: tasks, links, where pathways are resident."""
         return _get(self._controller.view.remote())
 
+    def activity(self) -> NetworkActivity:
+        """How often each task's pathway ran since the controller started."""
+        return _get(self._controller.activity.remote())
+
     def config(self) -> SenConfig:
         """The settings the network runs with."""
         return _get(self._controller.config.remote())
@@ -212,6 +223,10 @@ class AsyncClient:
     async def network(self) -> NetworkView:
         """See Client.network."""
         return await _await(self._controller.view.remote())
+
+    async def activity(self) -> NetworkActivity:
+        """See Client.activity."""
+        return await _await(self._controller.activity.remote())
 
     async def verify(self) -> list[Verification]:
         """See Client.verify."""

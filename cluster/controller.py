@@ -17,10 +17,18 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from cluster.activity import Activity
 from cluster.config import SenConfig
 from cluster.errors import SenError, StoreDamagedError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
-from cluster.messages import ExpansionStatus, Learned, NetworkView, Verification, WaitingTask
+from cluster.messages import (
+    ExpansionStatus,
+    Learned,
+    NetworkActivity,
+    NetworkView,
+    Verification,
+    WaitingTask,
+)
 from cluster.metrics import RayExpansionMeter
 from cluster.names import (
     CONTROLLER,
@@ -63,6 +71,7 @@ class Controller:
             lambda slot: start_slot(slot, config.slots, config.store),
             self._changed,
         )
+        self._activity = Activity()
         # From the clock: dispatchers compare epochs across restarts of the controller.
         self._epoch = time.time_ns()
         self._change = asyncio.Event()
@@ -122,9 +131,16 @@ class Controller:
         """The settings this network runs with."""
         return self._config
 
-    def used(self, counts: Mapping[PathwayId, int]) -> None:
-        """A dispatcher tells which pathways it ran."""
+    def used(self, counts: Mapping[PathwayId, int], inputs: int, unknown: int) -> None:
+        """A dispatcher tells which pathways it ran, on how many inputs; see Activity.add."""
         self._pool.use(counts)
+        self._activity.add(counts, inputs, unknown)
+
+    def activity(self) -> NetworkActivity:
+        """What ran since this controller started."""
+        view = self.view()
+        here = [e.id for e in self._registry.entries() if view.state(e) in ("resident", "local")]
+        return self._activity.report(self._registry.version, here)
 
     async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
         """Make a pathway resident and return its slot's handle.

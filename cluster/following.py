@@ -18,7 +18,7 @@ from cluster.config import SenConfig
 from cluster.dispatch import NetworkDispatcher
 from cluster.inputs import Batch, Input
 from cluster.local import LocalSlot
-from cluster.messages import Answer, NetworkView
+from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.running import Running, SlotGone
@@ -30,7 +30,7 @@ from pathways import PathwayId
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_USE_EVERY_S = 2.0
+_USE_EVERY_S = 0.5
 
 
 class FollowingDispatcher:
@@ -43,6 +43,7 @@ class FollowingDispatcher:
         self._dispatcher = NetworkDispatcher(config.dispatch, running, meter)
         self._snapshots: dict[Any, Snapshot] = {}  # by object reference
         self._tasks: list[asyncio.Task[None]] = []
+        self._answered = self._unknown = 0  # inputs since the controller was last told
 
     async def start(self) -> None:
         """Adopt the network as it is, then follow it until the process ends."""
@@ -61,7 +62,14 @@ class FollowingDispatcher:
         self, inputs: Sequence[Input] | Batch, task: str | None = None
     ) -> list[Answer]:
         """See NetworkDispatcher.answer."""
-        return await self._dispatcher.answer(inputs, task)
+        answers = await self._dispatcher.answer(inputs, task)
+        self._answered += len(answers)
+        self._unknown += sum(answer.unknown for answer in answers)
+        return answers
+
+    async def activity(self) -> NetworkActivity:
+        """What ran in the whole network since its controller started."""
+        return await self._controller.activity.remote()
 
     async def _follow(self) -> None:
         while True:
@@ -88,9 +96,12 @@ class FollowingDispatcher:
         """Say which pathways ran, now and then: residency needs to know, requests do not wait."""
         while True:
             await asyncio.sleep(_USE_EVERY_S)
-            if used := dict(self._dispatcher.used):
+            if self._answered or self._dispatcher.used:
+                self._controller.used.remote(
+                    dict(self._dispatcher.used), self._answered, self._unknown
+                )
                 self._dispatcher.used.clear()
-                self._controller.used.remote(used)
+                self._answered = self._unknown = 0
 
     async def _wake(self, pathway: PathwayId, *, missing: bool) -> Any:
         return await self._controller.wake.remote(pathway, missing)

@@ -112,6 +112,21 @@ class NetworkView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkActivity:
+    """What ran since the controller started, summed over all dispatchers."""
+
+    network_version: int
+    activations: Mapping[str, int]
+    """Task → inputs its pathway ran on; a task that never ran is left out."""
+    rows: int
+    """Inputs answered."""
+    unknown: int
+    """Those of them that were unlike everything learned and activated nothing."""
+    resident: tuple[str, ...]
+    """Pathways that are resident now, for example `digits@1`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Activation:
     """One pathway's part in an answer."""
 

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from cluster.client import AsyncClient, connect_async
 from cluster.config import SenConfig
 from cluster.meter import NoMeter
-from deploy import v1, v2
+from deploy import activity, v1, v2
 from deploy.describing import describe
+from deploy.page import page_router
 from deploy.problems import add_problems
 from deploy.served import Answering, Served
 
@@ -33,10 +35,14 @@ def build_app(
         )
         yield
 
-    app = FastAPI(title="SEN", summary="A sparse and expandable network", lifespan=lifespan)
+    app = FastAPIOffline(
+        title="SEN", summary="A sparse and expandable network", lifespan=lifespan, redoc_url=None
+    )
     app.state.meter = NoMeter()
     add_problems(app)
+    app.include_router(page_router())
     app.include_router(v1.router)
+    app.include_router(activity.router)
     app.include_router(v2.router)
     describe(app)
     return app

@@ -12,7 +12,7 @@ from fastapi import Request
 from cluster.client import AsyncClient
 from cluster.config import SenConfig
 from cluster.inputs import Batch, Input
-from cluster.messages import Answer, NetworkView
+from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter, NoMeter
 
 _DECODERS = 2
@@ -27,6 +27,8 @@ class Answering(Protocol):
     async def answer(
         self, inputs: Sequence[Input] | Batch, task: str | None = None
     ) -> list[Answer]: ...
+
+    async def activity(self) -> NetworkActivity: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,17 @@ def test_a_sound_fits_no_task_of_an_image_network(served: Served, tmp_path: Path
     assert "audio" in problem(post(served, body, "audio/wav"), 422)
     broken = problem(post(served, body[:20], "audio/wav"), 422)
     assert "audio/wav" in broken
+
+
+def test_activity_counts_what_ran_in_every_process(served: Served) -> None:
+    before = served.http.get("/v1/network/activity").json()
+    x = served.test["digits"].x[:20]
+    post(served, npy(x), "application/x-npy", task="digits")
+    served.client.predict(x[:5], task="digits")  # another dispatcher than that of HTTP
+    end = time.monotonic() + 20
+    while (now := served.http.get("/v1/network/activity").json())["rows"] < before["rows"] + 25:
+        assert time.monotonic() < end, now
+        time.sleep(0.1)
+    assert now["activations"]["digits"] >= before["activations"].get("digits", 0) + 25
+    assert "digits@1" in now["resident"]
+    assert served.client.activity().rows >= now["rows"]
