@@ -22,6 +22,7 @@ from cluster.messages import (
     Activation,
     Answer,
     ExpansionStatus,
+    NetworkActivity,
     NetworkView,
     Stage,
     WaitingTask,
@@ -255,6 +256,10 @@ class FakeAnswering:
             probabilities=(("7", 1.0),), activated=activated, unknown=False, network_version=1
         )
         return [one] * len(inputs)
+
+    async def activity(self) -> NetworkActivity:
+        """Nothing ran."""
+        return NetworkActivity(network_version=1, activations={}, rows=0, unknown=0, resident=())
 
 
 class FakeMeter(NoMeter):

@@ -6,9 +6,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from cluster.activity import Activity
+from cluster.client import AsyncClient
+from cluster.config import SenConfig
 from cluster.messages import NetworkActivity
 from deploy.activity import router
+from deploy.served import Served
 from pathways import PathwayId
+from tests.unit.fakes import FakeAnswering, FakeController
 
 DIGITS, NEWER, LOWER = PathwayId("digits", 1), PathwayId("digits", 2), PathwayId("lower", 1)
 
@@ -43,14 +47,15 @@ def test_residents_are_named_in_order() -> None:
 
 
 def test_over_http_the_counts_are_what_the_network_says() -> None:
-    class Told:
+    class Told(FakeAnswering):
         async def activity(self) -> NetworkActivity:
             counted = Activity()
             counted.add({DIGITS: 5}, inputs=6, unknown=1)
             return counted.report(4, [DIGITS])
 
     app = FastAPI()
-    app.state.dispatcher = Told()
+    client = AsyncClient(FakeController())
+    app.state.served = Served(config=SenConfig(store="none"), dispatcher=Told(), client=client)
     app.include_router(router)
     assert TestClient(app).get("/v1/network/activity").json() == {
         "network_version": 4,
