@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -102,7 +104,8 @@ class FrozenPathway:
     def verify(self) -> ProbeResult:
         """Run the stored probe inputs again and compare with the stored answers."""
         inputs, wanted = self._probes
-        given = self._run(inputs)
+        with _on_one_thread():
+            given = self._run(inputs)
         return ProbeResult(
             identical=bool(torch.equal(given, wanted)),
             difference=float((given - wanted).abs().max()),
@@ -154,10 +157,22 @@ def weight_tensors(
     """What goes into the weight file: own weights, probe inputs and the answers to them."""
     freeze(model)
     x = probe_inputs(signature)
-    with torch.inference_mode():
+    with torch.inference_mode(), _on_one_thread():
         lent = source_body(source_body.prepare(x)) if source_body else None
         answers = model(model.body.prepare(x), lent).softmax(dim=1)
     return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
+
+
+@contextmanager
+def _on_one_thread() -> Iterator[None]:
+    """The number of threads decides how sums are split, and so the last bits of an answer: a
+    pathway is proven on one, whoever learned it on how many."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _body_from(spec: PathwaySpec, tensors: dict[str, Tensor]) -> Body:
@@ -198,11 +213,15 @@ def _model_like(
 
 
 def _fill(module: nn.Module, tensors: dict[str, Tensor], spec: PathwaySpec) -> None:
-    """Put `tensors` in the place of all weights, in the memory format the family chose."""
+    """Put `tensors` in the place of all weights, in the memory format the family chose.
+
+    They are copied to memory of their own: where a file's bytes begin would else decide which
+    kernel runs, and so the last bits of an answer.
+    """
     wanted = module.state_dict()
     given = {
         name: torch.empty_like(wanted[name]).copy_(tensor)
-        if name in wanted and tensor.dim() == 4 and tensor.shape == wanted[name].shape
+        if name in wanted and tensor.shape == wanted[name].shape
         else tensor
         for name, tensor in tensors.items()
     }

@@ -251,3 +251,16 @@ def test_a_spec_with_a_damaged_field_is_refused(name: str, value: object) -> Non
     fields = {**json.loads(made_up_spec("digits@1").to_json()), name: value}
     with pytest.raises(WeightsError, match="a pathway spec cannot be read"):
         PathwaySpec.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_probes_answer_the_same_bits_on_any_number_of_threads(
+    stored: dict[str, StoredPathway], threads: int
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert FrozenPathway.load(stored["digits"]).verify().identical
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
