@@ -86,7 +86,11 @@ def build_app(config: SenConfig, start: Callable[[], Awaitable[Answering]]) -> F
         yield
 
     app = FastAPIOffline(
-        title="SEN", summary="A sparse and expandable network", lifespan=lifespan, redoc_url=None
+        title="SEN",
+        summary="A sparse and expandable network",
+        lifespan=lifespan,
+        static_url="/docs-files",
+        redoc_url=None,
     )
     app.include_router(page_router())
     app.include_router(activity.router)
