@@ -36,7 +36,11 @@ def build_app(
         yield
 
     app = FastAPIOffline(
-        title="SEN", summary="A sparse and expandable network", lifespan=lifespan, redoc_url=None
+        title="SEN",
+        summary="A sparse and expandable network",
+        lifespan=lifespan,
+        static_url="/docs-files",
+        redoc_url=None,
     )
     app.state.meter = NoMeter()
     add_problems(app)
