@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,7 +45,6 @@ KEEP_WHAT_IS_SENT = """() => {
         return send(url, init);
     };
 }"""
-NO_EXPANSIONS: dict[str, list[Any]] = {"expansions": []}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
 
 
@@ -306,13 +306,7 @@ def test_a_task_s_page_tells_its_links(open_page: Callable[..., Any], site: Site
         for task in httpx.get(f"{site.url}/v1/tasks").json()["tasks"]
         if task["task"] == "lower"
     )
-    versions = [
-        {"version": 1, "in_service": True, "learned_at": info["learned_at"], "held_out_accuracy": 1}
-    ]
-    page = open_page(
-        "/#/task/lower",
-        {"/v1/tasks/lower/versions": lambda route: route.fulfill(json={"versions": versions})},
-    )
+    page = open_page("/#/task/lower")
     links = page.locator("svg.links")
     assert len(info["links"]) >= 1
     api.expect(links.locator("text.share")).to_have_count(len(info["links"]))
@@ -342,7 +336,7 @@ def test_files_and_folders_are_dropped_anywhere(
     for name in ("2", "10"):
         (tmp_path / "Small Digits" / name).mkdir(parents=True)
         (tmp_path / "Small Digits" / name / "a.png").write_bytes(site.png("digits", 0)["buffer"])
-    page = open_page("/", {"/v1/expansions": lambda route: route.fulfill(json=NO_EXPANSIONS)})
+    page = open_page()
     page.get_by_text("active for an input").wait_for()
     drop(page, tmp_path / "Small Digits" / "2" / "a.png")
     assert answer(page)
@@ -355,63 +349,6 @@ def test_files_and_folders_are_dropped_anywhere(
     (tmp_path / "packed.npz").write_bytes(b"x")
     drop(page, tmp_path / "packed.npz")
     api.expect(page.locator("form.learn")).to_contain_text("packed.npz")
-
-
-def status(stage: str, epoch: int, **fields: Any) -> str:
-    """An event of an expansion's stream."""
-    told = {"expansion": "1-shapes", "task": "shapes", "stage": stage, "epoch": epoch, "epochs": 8}
-    more = {"loss": 0.5, "accuracy": 0.75, "network_version": None, "error": None, **fields}
-    kind = stage if stage in ("learned", "failed") else "progress"
-    return f"event: {kind}\ndata: {json.dumps({**told, **more})}\n\n"
-
-
-def test_a_task_is_learned_with_live_progress(
-    open_page: Callable[..., Any], tmp_path: Path
-) -> None:
-    for name in ("bar", "square"):
-        (tmp_path / "Shapes!" / name).mkdir(parents=True)
-        for i in range(3):
-            Image.new("L", (28, 28), 90 * i).save(tmp_path / "Shapes!" / name / f"{i}.png")
-    streams = iter([status("learning", 3), status("learned", 8, network_version=4)])
-    begun: list[str] = []
-
-    def learn_it(route: Any) -> None:
-        begun.append(route.request.post_data_buffer.decode("latin1"))
-        if len(begun) == 1:
-            problem = {"title": "Name taken", "status": 409, "detail": "'shapes' was learned"}
-            return route.fulfill(status=409, json=problem, content_type="application/problem+json")
-        return route.fulfill(
-            status=202, json={"expansion": "1-shapes", "task": "shapes", "notes": []}
-        )
-
-    def tell(route: Any) -> None:
-        route.fulfill(body=next(streams), content_type="text/event-stream")
-
-    page = open_page(
-        "/#/learn",
-        {
-            "/v1/learn": learn_it,
-            "/v1/expansions": lambda route: route.fulfill(json=NO_EXPANSIONS),
-            "/v1/expansions/1-shapes/events": tell,
-        },
-    )
-    page.locator("[data-choose=folder]").set_input_files(tmp_path / "Shapes!")
-    api.expect(page.locator(".chips")).to_contain_text("bar 3")
-    assert page.get_by_label("Name").input_value() == "shapes"
-    page.get_by_text("Options").click()
-    page.get_by_label("Epochs").fill("8")
-    page.get_by_role("button", name="Learn", exact=True).click()
-    api.expect(page.get_by_role("alert")).to_contain_text("'shapes' was learned")
-    page.get_by_role("button", name="Learn", exact=True).click()
-    shown = page.locator(".expansion")
-    api.expect(shown).to_contain_text("epoch 3 of 8")
-    api.expect(shown).to_contain_text("75.0")
-    api.expect(page.get_by_role("link", name="learning shapes")).to_be_visible()
-    api.expect(shown).to_contain_text("learned")
-    api.expect(page.get_by_role("link", name="learning shapes")).to_have_count(0)
-    assert begun[1].count('name="file"') == 6
-    assert 'filename="bar/0.png"' in begun[1]
-    assert '{"epochs":8}' in begun[1]
 
 
 def test_everything_can_be_done_from_the_keyboard(open_page: Callable[..., Any]) -> None:
@@ -557,3 +494,46 @@ def test_the_interface_s_own_page_needs_nothing_from_elsewhere(
 ) -> None:
     page = open_page("/docs")
     page.get_by_text("/v1/predict").first.wait_for()
+
+
+def shapes(folder: Path) -> Path:
+    """Bars and squares, a folder each."""
+    rng = np.random.default_rng(0)
+    for name, (height, width) in {"bar": (20, 4), "square": (12, 12)}.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(30):
+            pixels = rng.integers(0, 30, (28, 28), np.uint8)
+            top, left = rng.integers(0, 28 - height), rng.integers(0, 28 - width)
+            pixels[top : top + height, left : left + width] = 220
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_a_task_is_learned_with_live_progress(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = shapes(tmp_path / "Shapes!")
+    page = open_page("/#/learn")
+    page.locator("[data-choose=folder]").set_input_files(folder)
+    api.expect(page.locator(".chips")).to_contain_text("bar 30")
+    assert page.get_by_label("Name").input_value() == "shapes"
+    page.get_by_label("Name").fill("digits")
+    page.get_by_role("button", name="Learn", exact=True).click()
+    api.expect(page.get_by_role("alert")).to_contain_text("'digits' is learned already")
+    page.get_by_label("Name").fill("shapes")
+    page.get_by_text("Options").click()
+    page.get_by_label("Examples a class").fill("20")
+    page.get_by_role("button", name="Learn", exact=True).click()
+    shown = page.locator(".expansion")
+    api.expect(shown).to_contain_text("waiting")
+    api.expect(page.get_by_role("link", name="learning shapes")).to_be_visible()
+    # Starting a training job takes longer than the training.
+    api.expect(shown).to_contain_text(re.compile(r"epoch \d+ of \d+"), timeout=120_000)
+    api.expect(shown.get_by_role("link", name="shapes")).to_be_visible(timeout=60_000)
+    api.expect(page.get_by_role("link", name="learning shapes")).to_have_count(0)
+    api.expect(page.locator(".figures")).to_contain_text("4")
+    shown.get_by_role("link", name="shapes").click()
+    api.expect(page.locator(".versions")).to_contain_text("in service")
+    page.get_by_role("button", name="Ask this task alone").click()
+    choose(page, folder / "bar" / "0.png")
+    assert answer(page) == "bar"
