@@ -69,7 +69,7 @@ def ours(served: Served, capacity: int) -> Iterator[Running]:
         }
         config = Path(home) / "sen.yaml"
         config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        sen = [sys.executable, "-m", "deploy.cli"]
+        sen = [str(Path(sys.executable).with_name("sen"))]
         environment = {**_plain_environment(), "SEN_HOME": home}
         try:
             subprocess.run([*sen, "up", "--config", str(config)], env=environment, check=True)
