@@ -123,7 +123,7 @@ def test_a_task_is_learned_over_http_and_tells_its_progress(served: Served) -> N
     (version,) = served.http.get("/v1/tasks/xy/versions").json()["versions"]
     assert version["in_service"]
     verified = served.http.post("/v1/verify").json()
-    assert all(one["stored_intact"] for one in verified["tasks"])
+    assert all(one["ok"] for one in verified["tasks"])
     assert "xy@1" in [one["pathway"] for one in verified["tasks"]]
 
 
