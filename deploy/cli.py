@@ -134,6 +134,10 @@ def learn(
     augment: Annotated[
         bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
     ] = False,
+    mixed_precision: Annotated[
+        bool,
+        typer.Option("--mixed-precision", help="Train in bfloat16: fast where processors have it."),
+    ] = False,
     threshold: Annotated[float, typer.Option(help="Mean probability that makes a link.")] = 0.7,
     seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
     address: Address = None,
@@ -147,7 +151,7 @@ def learn(
         shots=shots,
         threshold=threshold,
         seed=seed,
-        train=TrainConfig(epochs=epochs, augment=augment),
+        train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
     commands.learn(name, data, how, address)
 

@@ -33,9 +33,14 @@ class TrainConfig:
     """At its peak, after a tenth of the steps; from there it falls to zero."""
     augment: bool = False
     """Whether every example is changed a little, and differently, each time it is seen."""
-    own_loss_weight: float = 0.3
+    mixed_precision: bool = False
+    """Whether layers compute in bfloat16 during training; weights stay float32. Convolutions
+    take half the time on processors with bfloat16 matrix units, and longer on others."""
+    own_loss_weight: float = 0.5
     """Share of the loss that asks a linked pathway's own head to be right alone, so that it
-    can lend its hidden units to later tasks without its own source."""
+    can lend its hidden units to later tasks without its own source. Capital letters that start
+    from small ones alone are right 7 points more often with 0.5 than with 0.3, and the small
+    letters, learned in full, 0.2 points less often."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -131,7 +136,9 @@ def train(
 
     def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
         prepared, lent = inputs(rows)
-        own = model.head(model.body(prepared))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.mixed_precision):
+            hidden = model.body(prepared)
+        own = model.head(hidden.float())
         logits = model.combine(own, lent)
         return _loss(logits, own, y[rows], model.link is not None, config), logits
 

@@ -86,10 +86,12 @@ PAPER = Profile(
 )
 
 _BEST_IMAGES = LearnConfig(
-    family="cnn", held_out_share=0.0, train=TrainConfig(epochs=8, augment=True)
+    family="cnn",
+    held_out_share=0.0,
+    train=TrainConfig(epochs=8, augment=True, mixed_precision=True),
 )
 _BEST_CLOTHES = replace(
-    _BEST_IMAGES, options={"channels": 32}, train=replace(_BEST_IMAGES.train, epochs=12)
+    _BEST_IMAGES, options={"channels": 24}, train=replace(_BEST_IMAGES.train, epochs=12)
 )
 _BEST_DIGITS = replace(_BEST_IMAGES, train=replace(_BEST_IMAGES.train, epochs=6))
 _BEST_SOUNDS = LearnConfig(

@@ -31,6 +31,9 @@ class LearnOptions(BaseModel):
     augment: bool = Field(
         default=False, description="Change every example a little each time it is seen"
     )
+    mixed_precision: bool = Field(
+        default=False, description="Train in bfloat16: fast where processors have it"
+    )
     threshold: float = Field(
         default=0.7, gt=0, le=1, description="Mean probability that makes a link"
     )
@@ -43,7 +46,11 @@ class LearnOptions(BaseModel):
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
-            train=TrainConfig(epochs=self.epochs, augment=self.augment),
+            train=TrainConfig(
+                epochs=self.epochs,
+                augment=self.augment,
+                mixed_precision=self.mixed_precision,
+            ),
         )
 
 

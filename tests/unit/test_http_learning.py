@@ -132,6 +132,7 @@ def test_options_become_the_configuration(sen: Serving) -> None:
         "shots": 2,
         "epochs": 3,
         "augment": True,
+        "mixed_precision": True,
         "threshold": 0.5,
         "seed": 9,
     }
@@ -139,6 +140,7 @@ def test_options_become_the_configuration(sen: Serving) -> None:
     config = sen.controller.taken[0][2]
     assert (config.family, config.shots, config.threshold, config.seed) == ("cnn", 2, 0.5, 9)
     assert (config.train.epochs, config.train.augment) == (3, True)
+    assert config.train.mixed_precision
 
 
 def test_conversions_are_noted(sen: Serving) -> None:

@@ -168,6 +168,16 @@ def test_the_own_loss_keeps_the_own_head_able_to_lend(sets: Sets, stored: Stored
     assert accuracy(without, stored["lower"], test) > 0.8
 
 
+def test_mixed_precision_learns_as_well_and_keeps_float32_weights(sets: Sets) -> None:
+    train, test = sets["digits"]
+    full = LearnConfig(family="cnn", train=TrainConfig(epochs=2, min_steps=40, batch_size=64))
+    mixed = replace(full, train=replace(full.train, mixed_precision=True))
+    exact, rough = (learn(PathwayId("digits"), train, [], how) for how in (full, mixed))
+    assert exact.weights != rough.weights  # it did compute otherwise
+    assert all(t.dtype == torch.float32 for t in rough.tensors().values() if t.is_floating_point())
+    assert accuracy(rough, None, test) > accuracy(exact, None, test) - 0.05
+
+
 @pytest.mark.parametrize("sources", [[], ["digits"]])
 def test_a_seed_gives_the_same_bytes_and_another_does_not(
     sets: Sets, stored: Stored, sources: list[str]
