@@ -77,12 +77,13 @@ _PAPER_SOUNDS = LearnConfig(
 )
 # What is learned from a few examples lends to nobody, so nothing is asked of its own head alone.
 _PAPER_FEW = TrainConfig(own_loss_weight=0.0)
+_PAPER_FEW_UPPER = replace(_PAPER_FEW, learning_rate=1e-3)
 
 PAPER = Profile(
     name="paper",
     systems=IMAGE_SYSTEMS,
     learning=_by_task(_PAPER_IMAGES, _PAPER_IMAGES, _PAPER_LETTERS, _PAPER_LETTERS, _PAPER_SOUNDS),
-    few_shot=_by_task(*[_PAPER_FEW] * 4, _PAPER_SOUNDS.train),
+    few_shot=_by_task(*[_PAPER_FEW] * 3, _PAPER_FEW_UPPER, _PAPER_SOUNDS.train),
 )
 
 _BEST_IMAGES = LearnConfig(
