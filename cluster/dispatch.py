@@ -198,11 +198,15 @@ class NetworkDispatcher:
         """Tell the meter what these inputs activated."""
         activated = Counter(() if d.unknown else d.tasks for d in decisions)
         self._meter.unknown(activated.pop((), 0))
+        by_task: Counter[str] = Counter()
+        share = 0.0
         for tasks, rows in activated.items():
-            ids = [registry.entry(task).id for task in tasks]
-            self._meter.share(registry.active_share(ids), rows)
-            for task in tasks:
-                self._meter.activated(task, rows)
+            share += rows * registry.active_share(registry.entry(task).id for task in tasks)
+            by_task.update(dict.fromkeys(tasks, rows))
+        if known := activated.total():
+            self._meter.share(share / known, known)
+        for task, rows in by_task.items():
+            self._meter.activated(task, rows)
 
     async def _dispatch(
         self, network: _Network, key: str, x: Inputs

@@ -16,8 +16,6 @@ from dispatcher.features import Features
 from dispatcher.select import SelectConfig, select
 from dispatcher.snapshot import Snapshot
 
-_LEAST = np.finfo(np.float32).tiny
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -30,7 +28,7 @@ class Decision:
     """p(task | x) among the chosen, summing to 1."""
 
     novelty: float
-    """Distance to the best-fitting task over that task's limit; above 1 means unknown."""
+    """Distance to a task over that task's limit (see Routes); above 1 means unknown."""
 
     @property
     def unknown(self) -> bool:
@@ -76,20 +74,22 @@ class Dispatcher:
                 f"no task of signature {key!r} is known; known are {', '.join(self.signatures)}"
             )
         features, snapshot = self._routes[key]
-        here = [i for i, task in enumerate(snapshot.tasks) if task not in self._away]
-        if not here:
-            raise NoTaskFits(f"every task of signature {key!r} is out of service")
-        routes = snapshot.route(features(x))
-        # The least float keeps a row whose probability lies on tasks that are away choosable.
-        chosen = select(routes.task_probabilities[:, here] + _LEAST, self._config)
+        routes = snapshot.route(features(x), self._usable(key))
+        chosen = select(routes.task_probabilities, self._config)
         rows = zip(
-            chosen.indices.tolist(),
-            chosen.weights.tolist(),
-            routes.novelty[:, here].min(axis=1).tolist(),
-            strict=True,
+            chosen.indices.tolist(), chosen.weights.tolist(), routes.novelty.tolist(), strict=True
         )
-        tasks = [snapshot.tasks[i] for i in here]
-        return [_decision(tasks, *row) for row in rows]
+        return [_decision(snapshot.tasks, *row) for row in rows]
+
+    def _usable(self, key: str) -> NDArray[np.bool_] | None:
+        """[T] the tasks of a signature that are not away; None where all are here."""
+        tasks = self._routes[key][1].tasks
+        if self._away.isdisjoint(tasks):
+            return None
+        usable = np.array([task not in self._away for task in tasks])
+        if not usable.any():
+            raise NoTaskFits(f"every task of signature {key!r} is out of service")
+        return usable
 
 
 def _decision(

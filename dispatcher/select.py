@@ -47,13 +47,14 @@ class Selection:
 def select(task_probabilities: NDArray[np.floating], config: SelectConfig) -> Selection:
     """Choose for each row of `task_probabilities` [n, T] one pathway, or two.
 
-    Equal probabilities are taken in the order of the tasks. Raises DispatcherError.
+    Equal probabilities are taken in the order of the tasks; a task of probability 0 is no second.
+    Raises DispatcherError.
     """
     if task_probabilities.ndim != 2 or task_probabilities.shape[1] == 0:
         raise DispatcherError(f"task probabilities must be [n, T >= 1]: {task_probabilities.shape}")
     n, n_tasks = task_probabilities.shape
     rows = np.arange(n)
-    left = np.array(task_probabilities, dtype=np.float64)
+    left = task_probabilities.copy()
     indices = np.full((n, MAX_ACTIVE), -1, dtype=np.int64)
     weights = np.zeros((n, MAX_ACTIVE))
     indices[:, 0] = left.argmax(axis=1)
@@ -61,7 +62,7 @@ def select(task_probabilities: NDArray[np.floating], config: SelectConfig) -> Se
     if config.max_active == MAX_ACTIVE and n_tasks > 1:
         left[rows, indices[:, 0]] = -1.0
         second = left.argmax(axis=1)
-        active = left[rows, second] >= config.second_above
+        active = (left[rows, second] >= config.second_above) & (left[rows, second] > 0.0)
         indices[active, 1] = second[active]
         weights[active, 1] = left[rows, second][active]
     return Selection(indices, weights / weights.sum(axis=1, keepdims=True))

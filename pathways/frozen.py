@@ -98,6 +98,8 @@ class FrozenPathway:
                 f"{self.spec.id} reads {signature.key} as {signature.dtype}, got {x.dtype} inputs "
                 f"{list(x.shape[1:])}"
             )
+        if 0 < len(x) <= _BATCH:
+            return self._run(as_tensor(x)).numpy()
         parts = [self._run(part) for part in as_tensor(x).split(_BATCH)]
         return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
 

@@ -17,6 +17,7 @@ from pathways.model import PathwayModel
 from pathways.transfer import Source
 
 _WARM_UP = 0.1  # share of the steps over which the learning rate rises to its peak
+_LEAST_SCHEDULE = 20  # steps; of a schedule that is all peak OneCycleLR makes nonsense
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def minimise(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         config.learning_rate,
-        total_steps=epochs * steps + 1,
+        total_steps=max(epochs * steps + 1, _LEAST_SCHEDULE),
         pct_start=_WARM_UP,
         anneal_strategy="linear",
         cycle_momentum=False,

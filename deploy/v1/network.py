@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from functools import partial
 
+from fastapi import APIRouter, Request, Response
+
+from deploy.bodies import JSON
 from deploy.problems import problems
 from deploy.schemas import (
     NetworkReply,
@@ -19,9 +22,9 @@ from deploy.v1.messages import VerifyReply, VersionsReply, verify_reply, version
 router = APIRouter()
 
 
-@router.get("/v1/tasks", summary="The tasks in service")
-async def tasks(request: Request) -> TasksReply:
-    return tasks_reply(served(request).view)
+@router.get("/v1/tasks", response_model=TasksReply, summary="The tasks in service")
+async def tasks(request: Request) -> Response:
+    return Response(await served(request).describe("tasks", tasks_reply), media_type=JSON)
 
 
 @router.get("/v1/tasks/{task}", responses=problems(404), summary="One task")
@@ -42,9 +45,15 @@ async def verify(request: Request) -> VerifyReply:
     return verify_reply(await served(request).client.verify())
 
 
-@router.get("/v1/network", summary="Tasks, links, slots and active share at a glance")
-async def network(request: Request) -> NetworkReply:
-    return network_reply(served(request).view, served(request).config.dispatch.max_active)
+@router.get(
+    "/v1/network",
+    response_model=NetworkReply,
+    summary="Tasks, links, slots and active share at a glance",
+)
+async def network(request: Request) -> Response:
+    sen = served(request)
+    make = partial(network_reply, max_active=sen.config.dispatch.max_active)
+    return Response(await sen.describe("network", make), media_type=JSON)
 
 
 @router.get("/healthz", summary="Whether requests can be answered")

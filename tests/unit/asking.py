@@ -31,10 +31,10 @@ def dispatcher(
     return made
 
 
-def all_resident(slots: LocalSlots) -> NetworkDispatcher:
+def all_resident(slots: LocalSlots, **view: Any) -> NetworkDispatcher:
     """Every pathway in a slot of its own."""
     placement = slots.placement(**{task: slots.start(task) for task in TASKS})
-    return dispatcher(slots, placement=placement)
+    return dispatcher(slots, placement=placement, **view)
 
 
 def inputs(sets: Sets, name: str, n: int = 40) -> list[Input]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,18 +31,25 @@ class Serving:
 
 
 @contextmanager
-def serving(slots: LocalSlots, **serve: Any) -> Iterator[Serving]:
+def serving(
+    slots: LocalSlots, view: Mapping[str, Any] | None = None, **serve: Any
+) -> Iterator[Serving]:
     """The application, running; an error of its own is raised in the test."""
     controller = FakeController()
-    with TestClient(application(slots, controller, **serve)) as http:
+    with TestClient(application(slots, controller, view, **serve)) as http:
         yield Serving(http, controller)
 
 
-def application(slots: LocalSlots, controller: FakeController, **serve: Any) -> FastAPI:
-    """The application with every pathway resident."""
+def application(
+    slots: LocalSlots,
+    controller: FakeController,
+    view: Mapping[str, Any] | None = None,
+    **serve: Any,
+) -> FastAPI:
+    """The application with every pathway resident; `view`: what else of the network is so."""
 
     async def start() -> Answering:
-        return all_resident(slots)
+        return all_resident(slots, **(view or {}))
 
     async def connect() -> AsyncClient:
         controller.loop = asyncio.get_running_loop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -143,12 +145,33 @@ def test_the_shortlist_names_the_most_relevant_tasks_first() -> None:
     assert len(snapshot.shortlist(blobs(2, seed=3)[0], 9)) == 3
 
 
+def test_an_input_is_known_if_any_probable_task_fits_it() -> None:
+    snapshot = router(0, 1).solve()
+    x = blobs(0, seed=1)[0]
+    strict = replace(snapshot, limits=snapshot.limits * np.float32([1e-6, 1.0]))
+    assert snapshot.route(x).unknown.mean() < 0.1
+    loose = replace(snapshot, limits=snapshot.limits * np.float32([1e-6, 1e6]))
+    assert strict.route(x).unknown.all()
+    assert not loose.route(x).unknown.any()
+
+
 def test_thousands_of_novelty_tests_are_not_made() -> None:
     many = Router(DIM)
     for i in range(20):
         many.add(f"copy-{i:02}", learn(*blobs(i % 3)))
-    novelty = many.solve().route(blobs(0)[0]).novelty
-    assert (np.isfinite(novelty).sum(axis=1) == NOVELTY_CANDIDATES).all()
+    snapshot = many.solve()
+    x = blobs(0)[0][:1]
+    by_probability = np.argsort(-snapshot.route(x).task_probabilities[0], kind="stable")
+    for place, fits in ((NOVELTY_CANDIDATES - 1, True), (NOVELTY_CANDIDATES, False)):
+        limits = np.full(20, 1e-6, np.float32)
+        limits[by_probability[place]] = 1e6
+        assert replace(snapshot, limits=limits).route(x).unknown[0] != fits
+
+
+def test_a_task_that_may_not_be_used_gets_nothing() -> None:
+    routes = router(0, 1, 2).solve().route(blobs(1)[0], np.array([True, False, True]))
+    assert (routes.task_probabilities[:, 1] == 0.0).all()
+    np.testing.assert_allclose(routes.task_probabilities.sum(axis=1), 1.0, rtol=1e-5)
 
 
 def test_statistics_that_do_not_fit_are_refused() -> None:

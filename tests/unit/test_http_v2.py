@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from deploy.v2.tensors import DATATYPES
+from pathways import PathwayId
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
@@ -382,3 +384,21 @@ def test_what_there_is_not_is_refused_in_the_words_of_the_protocol(sen: Serving)
     assert "does not exist" in refused(
         sen.http.post("/v2/models/sen/versions/99/infer", json={}), 404
     )
+
+
+def test_an_older_version_is_refused(network: LearnedNetwork) -> None:
+    first = network.registry.entry("digits")
+    second = replace(first, spec=replace(first.spec, id=PathwayId("digits", 2)))
+    newer = network.registry.publish([second])
+    with serving(LocalSlots(network), {"registry": newer}) as sen:
+        old = sen.http.post("/v2/models/digits/versions/1/infer", json={})
+        assert "version 1 of digits is not in service; version 2 is" in refused(old, 404)
+        assert sen.http.get("/v2/models/digits/versions/2").json()["versions"] == ["2"]
+
+
+def test_a_task_out_of_service_is_not_ready(network: LearnedNetwork) -> None:
+    with serving(LocalSlots(network), {"unavailable": {"digits": "its file is damaged"}}) as sen:
+        assert "its file is damaged" in refused(sen.http.get("/v2/models/digits/ready"), 503)
+        assert "its file is damaged" in refused(binary(sen, "digits", X, "UINT8"), 503)
+        assert sen.http.get("/v2/models/lower/ready").status_code == 200
+        assert sen.http.get("/v2/models/sen/ready").status_code == 200

@@ -168,6 +168,12 @@ def test_the_own_loss_keeps_the_own_head_able_to_lend(sets: Sets, stored: Stored
     assert accuracy(without, stored["lower"], test) > 0.8
 
 
+@pytest.mark.parametrize("epochs", [1, 9, 10, 11])
+def test_the_smallest_budgets_are_kept(sets: Sets, epochs: int) -> None:
+    few = LearnConfig(shots=1, train=TrainConfig(epochs=epochs, min_steps=0))
+    assert learn(PathwayId("digits"), sets["digits"][0], [], few).spec.training.epochs == epochs
+
+
 def test_mixed_precision_learns_as_well_and_keeps_float32_weights(sets: Sets) -> None:
     train, test = sets["digits"]
     full = LearnConfig(family="cnn", train=TrainConfig(epochs=2, min_steps=40, batch_size=64))
