@@ -17,7 +17,7 @@ from cluster.local import LocalSlot
 from cluster.messages import NetworkView
 from cluster.meter import Meter, NoMeter
 from cluster.slot import Inputs
-from pathways import FrozenPathway, PathwayId, PathwaysError
+from pathways import FrozenPathway, PathwayId, PathwaysError, run_together
 
 logger = logging.getLogger(__name__)
 
@@ -108,14 +108,18 @@ class Running:
     def _compute(
         self, groups: Groups, found: Mapping[PathwayId, FrozenPathway | None]
     ) -> dict[PathwayId, Given]:
-        return {p: self._compute_one(p, found[p], x) for p, x in groups.items()}
-
-    def _compute_one(self, id: PathwayId, found: FrozenPathway | None, x: Inputs) -> Given:
-        try:
-            return (found or self._wake_here(id)).probabilities(x)
-        except (PathwaysError, SenError) as error:
-            logger.warning("%s cannot be loaded here: %s", id, error)
-            return error
+        done: dict[PathwayId, Given] = {}
+        ready: dict[PathwayId, FrozenPathway] = {}
+        for id in groups:
+            try:
+                pathway = found[id] or self._wake_here(id)
+                pathway.check(groups[id])
+                ready[id] = pathway
+            except (PathwaysError, SenError) as error:
+                logger.warning("%s cannot run here: %s", id, error)
+                done[id] = error
+        results = run_together([(pathway, groups[id]) for id, pathway in ready.items()])
+        return done | dict(zip(ready, results, strict=True))
 
     def _wake_here(self, id: PathwayId) -> FrozenPathway:
         assert self._local is not None and self._view is not None

@@ -19,7 +19,7 @@ from cluster.errors import NotResident
 from cluster.names import NAMESPACE, slot_actor_name
 from cluster.registry import PathwayEntry
 from cluster.store import Store
-from pathways import FrozenPathway, PathwayId, Source, StoredPathway
+from pathways import FrozenPathway, PathwayId, Source, StoredPathway, run_together
 from pathways.frozen import ProbeResult
 
 Inputs = NDArray[np.uint8] | NDArray[np.float32]
@@ -54,7 +54,7 @@ class Slot:
 
         Raises NotResident if a pathway was unloaded meanwhile.
         """
-        return [self._get(pathway).probabilities(x) for pathway, x in groups]
+        return run_together([(self._get(pathway), x) for pathway, x in groups])
 
     def verify(self, pathway: PathwayId) -> ProbeResult:
         """Run a resident pathway's probes."""

@@ -16,6 +16,7 @@ from pathways.errors import (
 from pathways.frozen import FrozenPathway, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, divide, learn
+from pathways.packed import run_together
 from pathways.signature import Signature, audio_signature, image_signature
 from pathways.spec import PathwaySpec
 from pathways.training import Progress, TrainConfig
@@ -46,4 +47,5 @@ __all__ = [
     "image_signature",
     "learn",
     "load_source",
+    "run_together",
 ]

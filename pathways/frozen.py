@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class FrozenPathway:
         probes: tuple[Tensor, Tensor],
     ) -> None:
         self.spec = spec
-        self._model = model
+        self.model = model
         self._source_body = source_body
         self._probes = probes
         freeze(model)
@@ -90,18 +90,27 @@ class FrozenPathway:
         lent = load_body(source, checked=checked) if source else None
         return cls(spec, model, lent, probes)
 
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The model's weights and buffers by name."""
+        return dict(self.model.state_dict())
+
     def probabilities(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
+        self.check(x)
+        if 0 < len(x) <= _BATCH:
+            return self._run(as_tensor(x)).numpy()
+        parts = [self._run(part) for part in as_tensor(x).split(_BATCH)]
+        return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
+
+    def check(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> None:
+        """Raises SignatureError if these are not inputs of this pathway."""
         signature = self.spec.signature
         if x.shape[1:] != signature.shape or x.dtype != signature.dtype:
             raise SignatureError(
                 f"{self.spec.id} reads {signature.key} as {signature.dtype}, got {x.dtype} inputs "
                 f"{list(x.shape[1:])}"
             )
-        if 0 < len(x) <= _BATCH:
-            return self._run(as_tensor(x)).numpy()
-        parts = [self._run(part) for part in as_tensor(x).split(_BATCH)]
-        return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
 
     def verify(self) -> ProbeResult:
         """Run the stored probe inputs again and compare with the stored answers."""
@@ -115,11 +124,11 @@ class FrozenPathway:
 
     def as_source(self) -> Source:
         """What this pathway lends to a new task: its own body and head."""
-        return Source(id=self.spec.id, body=self._model.body, head=self._model.head)
+        return Source(id=self.spec.id, body=self.model.body, head=self.model.head)
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
-        model, lent = self._model, None
+        model, lent = self.model, None
         if self._source_body is not None:
             lent = self._source_body(self._source_body.prepare(x))
         logits: Tensor = model(model.body.prepare(x), lent)

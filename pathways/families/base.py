@@ -20,6 +20,8 @@ class Body(nn.Module):
 
     modality: ClassVar[Modality]
     Options: ClassVar[type[Any]]
+    vectorises: ClassVar[bool] = True
+    """Whether torch.vmap can run many of them as one."""
     width: int
 
     def __init__(self, signature: Signature, options: Any) -> None:

@@ -33,6 +33,7 @@ class LstmBody(Body):
 
     modality = "audio"
     Options = LstmOptions
+    vectorises = False
 
     def __init__(self, signature: Signature, options: LstmOptions) -> None:
         super().__init__(signature, options)
