@@ -37,10 +37,14 @@ BENCH = [
     "avalanche-lib>=0.6,<0.7",
 ]
 
+# The Open Inference Protocol's messages over gRPC.
+GRPC = ["tritonclient[grpc]>=2.50"]
+
 PLOT = ["matplotlib>=3.9", "networkx>=3.2"]
 
 DEV = [
     *BENCH,
+    *GRPC,
     *PLOT,
     "pytest>=8",
     "pytest-timeout>=2.3",
@@ -78,6 +82,6 @@ setup(
     ],
     package_data={"deploy": ["page/*"]},
     install_requires=RUNTIME,
-    extras_require={"bench": BENCH, "plot": PLOT, "dev": DEV},
+    extras_require={"bench": BENCH, "grpc": GRPC, "plot": PLOT, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},
 )

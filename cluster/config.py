@@ -95,6 +95,8 @@ class ServeConfig:
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8000
+    grpc_port: int = 0
+    """Port of the Open Inference Protocol over gRPC; 0: none. It takes API keys."""
     replicas: int = 0
     """Ingress replicas; each holds the whole dispatcher and computes on one thread. 0: one for
     each core, four at most."""
@@ -131,8 +133,9 @@ class ServeConfig:
             _at_least(f"serve.{name}", getattr(self, name), 0.1)
         if not 0 < self.port < 65536:
             raise ConfigError(f"serve.port must lie in 1..65535, got {self.port}")
-        if not 0 <= self.metrics_port < 65536:
-            raise ConfigError(f"serve.metrics_port must lie in 0..65535, got {self.metrics_port}")
+        for name in ("grpc_port", "metrics_port"):
+            if not 0 <= getattr(self, name) < 65536:
+                raise ConfigError(f"serve.{name} must lie in 0..65535, got {getattr(self, name)}")
         if self.access_log not in ACCESS_LOGS:
             raise ConfigError(
                 f"serve.access_log must be one of {', '.join(ACCESS_LOGS)}, got {self.access_log!r}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from fastapi import FastAPI
 from ray import serve
+from ray.serve.config import gRPCOptions
 
-from cluster.config import SenConfig
-from cluster.errors import SenError
+from cluster.config import SenConfig, ServeConfig
+from cluster.errors import ConfigError, SenError
 from cluster.following import FollowingDispatcher
 from cluster.metrics import RayMeter
 from deploy.app import build_app
@@ -27,23 +29,59 @@ _MOST_REPLICAS = 4  # where their number is left to us
 def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
     keys = keys or KeySource(file=config.serve.keys_file)
-    check_exposed(config.serve.host, keys)
+    guarded = check_exposed(config.serve.host, keys)
     _check_port_free(config.serve.host, config.serve.port)
+    rpc = _grpc(config.serve, guarded) if config.serve.grpc_port else None
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
-    serve.start(http_options={"host": config.serve.host, "port": config.serve.port})
+    serve.start(
+        http_options={"host": config.serve.host, "port": config.serve.port},
+        grpc_options=rpc.options if rpc else None,
+    )
     deployment = serve.deployment(
         name="ingress",
         num_replicas=config.serve.replicas or _replicas(),
         max_ongoing_requests=most_at_once(config.serve),
         max_queued_requests=most_at_once(config.serve),  # Serve's own queue is bounded too
         backpressure_config={"status_code": 503, "retry_after_s": 1},
-        ray_actor_options={"num_cpus": 0.1},
-    )(serve.ingress(lambda: _build(config, keys))())
+        ray_actor_options={"num_cpus": 0.1, "runtime_env": {"env_vars": rpc.flags if rpc else {}}},
+    )(serve.ingress(lambda: _build(config, keys))(rpc.service if rpc else None))
     try:
         serve.run(deployment.bind(), name=APP, route_prefix="/", logging_config=_quiet())
     except RuntimeError as error:
         raise SenError(f"the network could not be served: {error}") from error
     return f"http://{config.serve.host}:{config.serve.port}"
+
+
+@dataclass(frozen=True)
+class _Grpc:
+    """What Serve is told to answer gRPC too."""
+
+    options: gRPCOptions
+    flags: dict[str, str]
+    """In the environment of the replicas."""
+    service: type[Any]
+
+
+def _grpc(config: ServeConfig, guarded: bool) -> _Grpc:
+    """Raises ConfigError if gRPC cannot be answered, or not safely."""
+    if not guarded:
+        raise ConfigError(
+            "serve.grpc_port needs API keys, as Ray's replicas answer gRPC to other machines too; "
+            "make one with `sen keys add NAME --scope predict`"
+        )
+    _check_port_free(config.host, config.grpc_port)
+    try:
+        from deploy.v2.rpc import SERVICER, InferenceService
+    except ImportError as error:
+        raise ConfigError(
+            f"serve.grpc_port needs a package that is missing ({error.name}); "
+            "install it with `pip install 'sen-ray[grpc]'`"
+        ) from error
+    return _Grpc(
+        options=gRPCOptions(port=config.grpc_port, grpc_servicer_functions=[SERVICER]),
+        flags={"RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.max_body_bytes)},
+        service=InferenceService,
+    )
 
 
 def _replicas() -> int:
