@@ -59,10 +59,11 @@ class Coalescer(Generic[Asked, Answered]):
             loop.call_soon(self._linger, len(self._waiting), 0)
 
     def _linger(self, waited: int, quiet: int) -> None:
-        """Start once no request has come in for a few turns of the event loop."""
+        """Start once no request has come in for a few turns of the event loop, or all there is
+        room for: where they never cease to come, none may wait for that."""
         waiting = len(self._waiting)
         quiet = quiet + 1 if waiting <= waited else 0
-        if quiet >= _QUIET_TURNS:
+        if quiet >= _QUIET_TURNS or waiting >= self._most:
             self._start()
         else:
             asyncio.get_running_loop().call_soon(self._linger, waiting, quiet)

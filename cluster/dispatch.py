@@ -24,7 +24,6 @@ from cluster.messages import Activation, Answer, NetworkView
 from cluster.meter import Meter, NoMeter
 from cluster.registry import Registry
 from cluster.running import Given, Running
-from cluster.slot import Inputs
 from dispatcher import (
     Decision,
     Dispatcher,
@@ -36,7 +35,7 @@ from dispatcher import (
     rows_by_task,
 )
 from dispatcher.features import Features
-from pathways import PathwayId, Signature
+from pathways import Inputs, PathwayId, Signature
 
 INLINE_ROWS = 48
 """Up to so many rows are computed in the event loop's own thread: handing them to another

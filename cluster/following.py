@@ -22,10 +22,9 @@ from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.running import Running, SlotGone
-from cluster.slot import Inputs
 from cluster.store import Store
 from dispatcher import Snapshot
-from pathways import PathwayId
+from pathways import Inputs, PathwayId
 
 logger = logging.getLogger(__name__)
 

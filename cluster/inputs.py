@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.slot import Inputs
-from pathways import DataError, Signature
+from pathways import DataError, Inputs, Signature
 from pathways.data.audio import decode_audio, fit_audio
 from pathways.data.images import decode_image, fit_image
 

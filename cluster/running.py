@@ -16,8 +16,7 @@ from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.local import LocalSlot
 from cluster.messages import NetworkView
 from cluster.meter import Meter, NoMeter
-from cluster.slot import Inputs
-from pathways import FrozenPathway, PathwayId, PathwaysError, run_together
+from pathways import FrozenPathway, Inputs, PathwayId, PathwaysError, run_together
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,8 @@ from cluster.errors import NotResident
 from cluster.names import NAMESPACE, slot_actor_name
 from cluster.registry import PathwayEntry
 from cluster.store import Store
-from pathways import FrozenPathway, PathwayId, Source, StoredPathway, run_together
+from pathways import FrozenPathway, Inputs, PathwayId, Source, StoredPathway, run_together
 from pathways.frozen import ProbeResult
-
-Inputs = NDArray[np.uint8] | NDArray[np.float32]
 
 
 class Slot:

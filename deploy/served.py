@@ -44,22 +44,21 @@ class Served:
     """Records what the stages of requests take."""
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DECODERS))
     """Held while files are decoded: each may take a gibibyte for a moment."""
-
-    _described: dict[str, tuple[NetworkView, bytes]] = field(default_factory=dict)
+    _of_view: dict[str, tuple[NetworkView, bytes]] = field(default_factory=dict)
 
     @property
     def view(self) -> NetworkView:
         """The network as it is served now."""
         return self.dispatcher.view
 
-    async def describe(self, what: str, make: Callable[[NetworkView], BaseModel]) -> bytes:
+    async def once_a_view(self, what: str, make: Callable[[NetworkView], BaseModel]) -> bytes:
         """JSON that follows from the view alone: of thousands of tasks it takes long to make, so
         it is made once for each view, off the event loop."""
         view = self.view
-        made = self._described.get(what)
+        made = self._of_view.get(what)
         if made is None or made[0] is not view:
             text = await asyncio.to_thread(lambda: make(view).model_dump_json().encode())
-            made = self._described[what] = (view, text)
+            made = self._of_view[what] = (view, text)
         return made[1]
 
 

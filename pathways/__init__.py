@@ -13,7 +13,7 @@ from pathways.errors import (
     TooLargeError,
     WeightsError,
 )
-from pathways.frozen import FrozenPathway, StoredPathway, load_source
+from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, divide, learn
 from pathways.packed import run_together
@@ -27,6 +27,7 @@ __all__ = [
     "DataError",
     "FamilyError",
     "FrozenPathway",
+    "Inputs",
     "LearnConfig",
     "Link",
     "PathwayId",

@@ -21,6 +21,9 @@ from pathways.spec import PathwaySpec
 from pathways.transfer import Source
 from pathways.weights import unpack
 
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+"""Images or sounds [n, *signature.shape]."""
+
 _BODY = "body."
 _PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
 _PROBES = 4
@@ -95,7 +98,7 @@ class FrozenPathway:
         """The model's weights and buffers by name."""
         return dict(self.model.state_dict())
 
-    def probabilities(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    def probabilities(self, x: Inputs) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
         self.check(x)
         if 0 < len(x) <= _BATCH:
@@ -103,7 +106,7 @@ class FrozenPathway:
         parts = [self._run(part) for part in as_tensor(x).split(_BATCH)]
         return np.concatenate([part.numpy() for part in parts]) if parts else self._nothing()
 
-    def check(self, x: NDArray[np.uint8] | NDArray[np.float32]) -> None:
+    def check(self, x: Inputs) -> None:
         """Raises SignatureError if these are not inputs of this pathway."""
         signature = self.spec.signature
         if x.shape[1:] != signature.shape or x.dtype != signature.dtype:

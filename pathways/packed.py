@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from pathways.frozen import FrozenPathway
+from pathways.frozen import FrozenPathway, Inputs
 from pathways.model import as_tensor
 
-Inputs = NDArray[np.uint8] | NDArray[np.float32]
 Asked = tuple[FrozenPathway, Inputs]
 """A pathway and its inputs [n, *signature.shape]."""
 

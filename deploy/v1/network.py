@@ -24,7 +24,7 @@ router = APIRouter()
 
 @router.get("/v1/tasks", response_model=TasksReply, summary="The tasks in service")
 async def tasks(request: Request) -> Response:
-    return Response(await served(request).describe("tasks", tasks_reply), media_type=JSON)
+    return Response(await served(request).once_a_view("tasks", tasks_reply), media_type=JSON)
 
 
 @router.get("/v1/tasks/{task}", responses=problems(404), summary="One task")
@@ -53,7 +53,7 @@ async def verify(request: Request) -> VerifyReply:
 async def network(request: Request) -> Response:
     sen = served(request)
     make = partial(network_reply, max_active=sen.config.dispatch.max_active)
-    return Response(await sen.describe("network", make), media_type=JSON)
+    return Response(await sen.once_a_view("network", make), media_type=JSON)
 
 
 @router.get("/healthz", summary="Whether requests can be answered")

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from cluster.lifecycle import start_head, stop_head
-from tests.integration.conftest import free_port
+from deploy.flags import free_port
 
 SEN = Path(sys.executable).with_name("sen")
 COMMANDS = ("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status")

@@ -13,10 +13,10 @@ import torch
 
 from cluster.config import SenConfig, ServeConfig
 from deploy import network
+from deploy.flags import free_port
 from deploy.keys import KeySource, add_key
 from pathways import LearnConfig, PathwayId, TaskData, TrainConfig, learn
 from pathways.data.embedded import embedded_task
-from tests.integration.conftest import free_port
 from tests.unit.fakes import publish_all
 
 triton = pytest.importorskip("tritonclient.grpc", reason="needs tritonclient[grpc] (pip)")

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from deploy.flags import free_port
 from deploy.keys import remove_key
 from tests.e2e.test_cli import refused, sen
-from tests.integration.conftest import free_port
 
 
 def test_a_network_open_to_others_answers_to_its_keys_only(tmp_path: Path) -> None:

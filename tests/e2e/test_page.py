@@ -23,9 +23,9 @@ from PIL import Image
 
 from cluster.config import SenConfig, ServeConfig
 from deploy import network
+from deploy.flags import free_port
 from pathways import LearnConfig, PathwayId, TaskData, TrainConfig, learn, load_source
 from pathways.data.embedded import embedded_task
-from tests.integration.conftest import free_port
 from tests.unit.fakes import publish_all
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip)")

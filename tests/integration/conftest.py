@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import ray
 from cluster.client import Client, connect
 from cluster.config import ExpansionConfig, SenConfig, ServeConfig, SlotConfig
 from deploy import network
+from deploy.flags import free_port
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.data.embedded import embedded_task
 
@@ -38,13 +38,6 @@ class Served:
         while self.http.get(f"/v1/tasks/{task}").status_code != httpx.codes.OK:
             assert time.monotonic() < until, f"{task} is not served after {timeout_s} s"
             time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

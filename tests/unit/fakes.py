@@ -31,10 +31,11 @@ from cluster.meter import NoMeter
 from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
-from cluster.slot import Inputs, Slot
+from cluster.slot import Slot
 from cluster.store import Store
 from dispatcher import Snapshot
 from pathways import (
+    Inputs,
     LearnConfig,
     Link,
     PathwayId,

@@ -52,6 +52,23 @@ def test_requests_gather_while_every_lane_is_busy() -> None:
     assert asyncio.run(ask()) == [[1], [2, 3]]
 
 
+def test_a_stream_that_never_ceases_is_answered_batch_by_batch() -> None:
+    async def ask() -> list[list[int]]:
+        doubler = Doubler()
+        double = Coalescer(doubler, most=4)
+        asked = []
+        for n in range(12):
+            asked.append(asyncio.create_task(double(n)))
+            await asyncio.sleep(0)  # one more in every turn of the event loop
+        begun = [list(batch) for batch in doubler.batches]
+        await asyncio.gather(*asked)
+        return begun
+
+    begun = asyncio.run(ask())
+    assert begun[0] == [0, 1, 2, 3]
+    assert len(begun) >= 2
+
+
 def test_another_lane_takes_what_comes_while_one_is_busy() -> None:
     async def ask() -> list[list[int]]:
         doubler = Doubler()

@@ -14,9 +14,10 @@ from cluster.dispatch import NetworkDispatcher
 from cluster.errors import NotResident, TaskUnavailable
 from cluster.messages import Answer, NetworkView
 from cluster.running import Running, SlotGone
-from cluster.slot import Inputs, Slot
+from cluster.slot import Slot
 from dispatcher import DispatcherError, NoTaskFits, Router, SelectConfig
 from pathways import (
+    Inputs,
     PathwayId,
     Signature,
     image_signature,
