@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Send
 
+from cluster.config import ServeConfig
 from cluster.errors import ConfigError
 from deploy.keys import LEARN, PREDICT, SCOPES, Key, KeySource, find
 from deploy.refusing import Refusal
@@ -62,15 +63,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_exposed(host: str, keys: KeySource) -> bool:
+def check_exposed(config: ServeConfig, keys: KeySource) -> bool:
     """Whether there are keys; raises ConfigError for a network open to others without any."""
     try:
         guarded = bool(keys.read())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the API keys in {keys.file}: {error}") from error
-    if not guarded and not is_loopback(host):
+    if not guarded and config.grpc_port:
         raise ConfigError(
-            f"serve.host is {host}, where others can ask, and there is no API key; make one with "
+            "serve.grpc_port needs API keys, as Ray's replicas answer gRPC to other machines too; "
+            "make one with `sen keys add NAME --scope predict`"
+        )
+    if not guarded and not is_loopback(config.host):
+        raise ConfigError(
+            f"serve.host is {config.host}, where others can ask, and there is no API key; make one with "
             "`sen keys add NAME --scope predict` or listen on 127.0.0.1"
         )
     return guarded

@@ -43,7 +43,7 @@ def up(
     source = keys.KeySource(
         file=settings.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, "")
     )
-    guarded = check_exposed(settings.serve.host, source)
+    guarded = check_exposed(settings.serve, source)
     with progress_bars(out) as bars:
         bar = bars.add_task("start Ray", total=2, remark=settings.store)
         running = networks.start(settings, address=address, cpus=cpus)

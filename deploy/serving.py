@@ -29,9 +29,9 @@ _MOST_REPLICAS = 4  # where their number is left to us
 def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
     keys = keys or KeySource(file=config.serve.keys_file)
-    guarded = check_exposed(config.serve.host, keys)
+    check_exposed(config.serve, keys)
     _check_port_free(config.serve.host, config.serve.port)
-    rpc = _grpc(config.serve, guarded) if config.serve.grpc_port else None
+    rpc = _grpc(config.serve) if config.serve.grpc_port else None
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(
         http_options={"host": config.serve.host, "port": config.serve.port},
@@ -62,13 +62,8 @@ class _Grpc:
     service: type[Any]
 
 
-def _grpc(config: ServeConfig, guarded: bool) -> _Grpc:
-    """Raises ConfigError if gRPC cannot be answered, or not safely."""
-    if not guarded:
-        raise ConfigError(
-            "serve.grpc_port needs API keys, as Ray's replicas answer gRPC to other machines too; "
-            "make one with `sen keys add NAME --scope predict`"
-        )
+def _grpc(config: ServeConfig) -> _Grpc:
+    """Raises ConfigError if what it takes is not installed."""
     _check_port_free(config.host, config.grpc_port)
     try:
         from deploy.v2.rpc import SERVICER, InferenceService

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cluster.config import ServeConfig
 from cluster.errors import ConfigError, SenError
 from deploy.auth import Keyring, check_exposed, is_loopback, needed
 from deploy.cli import app as cli
@@ -147,19 +148,23 @@ def test_loopback_is_what_others_cannot_reach(host: str, loopback: bool) -> None
 
 def test_a_network_open_to_others_needs_a_key(path: Path) -> None:
     source = KeySource(file=str(path))
-    assert check_exposed("127.0.0.1", source) is False
+    everywhere, over_grpc = ServeConfig(host="0.0.0.0"), ServeConfig(grpc_port=8001)
+    assert check_exposed(ServeConfig(), source) is False
     with pytest.raises(ConfigError, match=r"serve\.host is 0\.0\.0\.0.*sen keys add"):
-        check_exposed("0.0.0.0", source)
+        check_exposed(everywhere, source)
+    with pytest.raises(ConfigError, match=r"serve\.grpc_port needs API keys.*sen keys add"):
+        check_exposed(over_grpc, source)
     add_key(path, "camera", ["predict"])
-    assert check_exposed("0.0.0.0", source) is True
+    assert check_exposed(everywhere, source) is True
+    assert check_exposed(over_grpc, source) is True
 
 
 def test_unreadable_keys_are_an_error_before_serving(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the API keys"):
-        check_exposed("127.0.0.1", KeySource(file=str(tmp_path)))
+        check_exposed(ServeConfig(), KeySource(file=str(tmp_path)))
     (tmp_path / "latin").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot read the API keys"):
-        check_exposed("127.0.0.1", KeySource(file=str(tmp_path / "latin")))
+        check_exposed(ServeConfig(), KeySource(file=str(tmp_path / "latin")))
 
 
 # --- changes ------------------------------------------------------------------------------

@@ -9,8 +9,6 @@ import grpc
 import numpy as np
 import pytest
 
-from cluster.config import ServeConfig
-from cluster.errors import ConfigError
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
@@ -122,10 +120,3 @@ def test_what_http_refuses_ends_with_a_status_and_the_reason(sen: Serving) -> No
     half = pb.ModelInferRequest(model_name="digits")
     half.inputs.add(name="input", datatype="FP16", shape=[1, 2, 2])
     assert "send it raw" in refused(sen, "ModelInfer", half)[1]
-
-
-def test_without_keys_there_is_no_grpc() -> None:
-    from deploy.serving import _grpc
-
-    with pytest.raises(ConfigError, match="needs API keys"):
-        _grpc(ServeConfig(grpc_port=8001), guarded=False)
