@@ -76,8 +76,8 @@ def check_exposed(config: ServeConfig, keys: KeySource) -> bool:
         )
     if not guarded and not is_loopback(config.host):
         raise ConfigError(
-            f"serve.host is {config.host}, where others can ask, and there is no API key; make one with "
-            "`sen keys add NAME --scope predict` or listen on 127.0.0.1"
+            f"serve.host is {config.host}, where others can ask, and there is no API key; make one "
+            "with `sen keys add NAME --scope predict` or listen on 127.0.0.1"
         )
     return guarded
 
