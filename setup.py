@@ -74,6 +74,7 @@ setup(
         "pathways.data",
         "pathways.data.embedded",
         "pathways.families",
+        "pathways.simulated",
         "dispatcher",
         "cluster",
         "deploy",
