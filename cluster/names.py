@@ -12,6 +12,7 @@ JOBS = "jobs"  # store directory of running Train jobs, removed when they end
 DISPATCHER = "sen:dispatcher"
 
 _REQUEST = re.compile(r"(\d{8})-([a-z0-9][a-z0-9._-]*)")
+_ROUTER = re.compile(r"(\d{12})-([0-9a-f]{16})\.safetensors")
 _CHANGE = re.compile(r"(\d{12})(\.snapshot)?\.json")
 
 
@@ -66,3 +67,19 @@ def spec_path(pathway: PathwayId, sha256: str) -> str:
 def statistics_path(pathway: PathwayId, sha256: str) -> str:
     """Store path of what the router learned from the task."""
     return f"router/{pathway.task}/{pathway.version}-{sha256[:16]}.safetensors"
+
+
+def router_directory(signature_key: str) -> str:
+    """Store directory of a signature's whole routers."""
+    return f"routers/{signature_key}"
+
+
+def router_path(signature_key: str, version: int, sha256: str) -> str:
+    """Store path of a signature's whole router as of network `version`."""
+    return f"{router_directory(signature_key)}/{version:012d}-{sha256[:16]}.safetensors"
+
+
+def parse_router_file(name: str) -> tuple[int, str] | None:
+    """(version, hash) of a file in a directory of whole routers, or None for another file."""
+    match = _ROUTER.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None

@@ -143,6 +143,15 @@ class Store:
                 f"cannot write {self.path(name)}: {error}; is the store read-only or full?"
             ) from error
 
+    def delete(self, name: str) -> None:
+        """Remove a file; missing is fine."""
+        try:
+            self._fs.delete_file(self.path(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
+
     def delete_directory(self, name: str) -> None:
         """Remove a directory and what is in it; missing is fine."""
         if not self.exists(name):

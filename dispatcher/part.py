@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ _DENSE = 8
 """Multiplying everything by everything does so many times the work of single products in the
 same time, for a batch (measured: 100 and 8 to 15 billion multiplications a second)."""
 
+_SMALL_VIEW = 32
 _BATCH = 8  # rows from which that holds: a lone row has to read all weights for nothing else
 
 
@@ -78,6 +79,11 @@ class Part:
         """Length D of the features."""
         return int(self.weights.shape[1])
 
+    def coarse(self, projected: Tensor) -> Tensor:
+        """[n, T] about the sum of each task's class scores, of projected features [n, r]."""
+        vectors, bias = self._coarse
+        return torch.addmm(bias, projected, vectors)
+
     def evidence(
         self, features: Tensor, rows: NDArray[np.int64], tasks: NDArray[np.int64], floor: float
     ) -> NDArray[np.float32]:
@@ -97,10 +103,8 @@ class Part:
         self, features: Tensor, rows: NDArray[np.int64], tasks: NDArray[np.int64], floor: float
     ) -> NDArray[np.float32]:
         """The same, reading the weights of these tasks alone."""
-        sizes = self._sizes[tasks]
-        ends = np.cumsum(sizes)
-        within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
-        classes = np.repeat(self._starts[tasks], sizes) + within
+        classes, sizes = self._classes_of(tasks)
+        _use_sparse_tensors()
         of_row = np.bincount(rows, weights=sizes, minlength=len(features)).astype(np.int64)
         wanted = torch.sparse_csr_tensor(
             torch.from_numpy(np.concatenate([[0], np.cumsum(of_row)])),
@@ -111,12 +115,32 @@ class Part:
         )
         scores = torch.sparse.sampled_addmm(wanted, features, self._weights.t()).values()
         positive = scores.clamp_(min=0.0).add_(floor).numpy()
-        return np.asarray(np.add.reduceat(positive, ends - sizes))
+        return np.asarray(np.add.reduceat(positive, np.cumsum(sizes) - sizes))
 
-    def cloud(self, task: int) -> ClassCloud:
-        """The novelty test of the task at a position."""
-        first, last = self._starts[task : task + 2]
-        return ClassCloud(self.whiteners[task], self.means[first:last])
+    def _classes_of(self, tasks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the classes of these tasks in turn, and how many each task has."""
+        sizes = self._sizes[tasks]
+        ends = np.cumsum(sizes)
+        within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
+        return np.repeat(self._starts[tasks], sizes) + within, sizes
+
+    def distances(
+        self, viewed: NDArray[np.float32], tasks: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """[n] distance of each input [n, d] from its task [n], over that task's limit."""
+        if self.whiteners.shape[1] <= _SMALL_VIEW:
+            white = np.matmul(viewed[:, None], self.whiteners[tasks])[:, 0]
+            classes, sizes = self._classes_of(tasks)
+            squares = (np.repeat(white, sizes, axis=0) - self.means[classes]) ** 2
+            nearest = np.minimum.reduceat(squares.mean(axis=1), np.cumsum(sizes) - sizes)
+            return np.asarray(np.sqrt(nearest) / self.limits[tasks])
+        distances = np.empty(len(tasks), dtype=np.float32)
+        for task in np.unique(tasks):
+            own = np.flatnonzero(tasks == task)
+            first, last = self._starts[task : task + 2]
+            cloud = ClassCloud(self.whiteners[task], self.means[first:last])
+            distances[own] = cloud.distances(viewed[own])
+        return np.asarray(distances / self.limits[tasks])
 
     def joined(self, other: Part) -> Part:
         """This part with the tasks of another behind its own."""
@@ -152,12 +176,26 @@ class Part:
         return np.diff(self._starts)
 
     @cached_property
+    def _coarse(self) -> tuple[Tensor, Tensor]:
+        """Vectors [r, T], laid out as they are multiplied fastest, and bias [T]."""
+        vectors = torch.from_numpy(np.ascontiguousarray(self.vectors.T))
+        return vectors[:-1], vectors[-1]
+
+    @cached_property
     def _weights(self) -> Tensor:
         return shared_tensor(self.weights)
 
     @cached_property
     def _bias(self) -> Tensor:
         return shared_tensor(self.bias)
+
+
+@cache
+def _use_sparse_tensors() -> None:
+    """Torch says once that they are in beta; the one operation used here is tested."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        torch.zeros(1, 1).to_sparse_csr()
 
 
 def shared_tensor(array: NDArray[np.float32]) -> Tensor:

@@ -39,11 +39,16 @@ class RouterConfig:
     """Added to every class score (about 0..1, negative ones count as 0) before they are added
     up over a task: what a class counts for that nothing speaks for."""
 
+    floor_share: float = 0.075
+    """The floor is at most this share of what a class scores for its own mean: with far more
+    classes than features all scores are small. Measured with 28,000 classes of 512 features,
+    0.006 alone finds the right task for 69 % of inputs, with this share for 94 %."""
+
     exponent: float = 4.5
     """A task's probability is proportional to its added-up scores to this power."""
 
     def __post_init__(self) -> None:
-        for name in ("ridge", "floor", "exponent"):
+        for name in ("ridge", "floor", "floor_share", "exponent"):
             if getattr(self, name) <= 0:
                 raise RouterError(f"{name} is {getattr(self, name)}; give a value above 0")
 
@@ -124,6 +129,10 @@ class Router:
         """How many tasks are in it."""
         return len(self._tasks)
 
+    def __contains__(self, task_id: str) -> bool:
+        """Whether a task is in it."""
+        return task_id in self._tasks
+
     def add(self, task_id: str, statistics: TaskStatistics) -> None:
         """Learn a task; raises RouterError if it is known or of other features."""
         if task_id in self._tasks:
@@ -178,8 +187,8 @@ class Router:
         if len(self) > EXACT_UP_TO:
             self._coarse = _Coarse.of(regression, part)
             part = self._coarse.described(part)
-        projection = self._coarse.of_features
-        return Snapshot((part,), projection, self._config.floor, self._config.exponent)
+        floor = min(self._config.floor, self._config.floor_share * self._level(part))
+        return Snapshot((part,), self._coarse.of_features, floor, self._config.exponent)
 
     def extend(self, tasks: Iterable[str]) -> Part:
         """Tasks that were added since `solve`, to extend its snapshot by.
@@ -261,6 +270,12 @@ class Router:
             means=np.concatenate([task.means for task in known]),
             limits=np.array([task.limit for task in known], dtype=np.float32),
         )
+
+    def _level(self, part: Part) -> float:
+        """What a class scores for its own mean, on average."""
+        known = [self._tasks[task] for task in part.tasks]
+        means = np.concatenate([task.sums / task.counts[:, None] for task in known])
+        return float(np.einsum("kd,kd->k", means, part.weights).mean() + part.bias.mean())
 
     def _check(self, statistics: TaskStatistics) -> None:
         if statistics.dim != self.dim:

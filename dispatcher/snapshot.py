@@ -23,11 +23,14 @@ from dispatcher.part import Part, shared_tensor
 EXACT_UP_TO = 64
 """Tasks up to which all of them are scored exactly."""
 
-SHORTLIST = 16
+SHORTLIST = 32
 """Tasks of an input that are scored exactly where there are more."""
 
 NOVELTY_CANDIDATES = 8
 """The novelty test is made for this many most probable tasks of an input, not for thousands."""
+
+
+_GROUP = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,23 +156,15 @@ class Snapshot:
         if total <= EXACT_UP_TO or not self.projection.shape[1]:
             return np.broadcast_to(np.arange(total), (n, total))
         projected = features @ self._projection
-        coarse = torch.cat(
-            [torch.addmm(bias, projected, vectors) for vectors, bias in self._coarse], dim=1
-        )
+        scores = [part.coarse(projected) for part in self.parts]
+        coarse = torch.cat(scores, dim=1) if len(scores) > 1 else scores[0]
         if usable is not None:
             coarse[:, torch.from_numpy(~usable)] = -torch.inf
-        chosen = torch.topk(coarse, SHORTLIST, dim=1, sorted=False).indices
-        return np.asarray(chosen.sort(dim=1).values.numpy())
+        return np.asarray(_largest(coarse, SHORTLIST).sort(dim=1).values.numpy())
 
     @cached_property
     def _projection(self) -> Tensor:
         return shared_tensor(self.projection)
-
-    @cached_property
-    def _coarse(self) -> list[tuple[Tensor, Tensor]]:
-        """Vectors [r, T] and bias [T] of each part."""
-        whole = [shared_tensor(part.vectors) for part in self.parts]
-        return [(vectors[:, :-1].t(), vectors[:, -1]) for vectors in whole]
 
     def _probabilities(
         self, features: Tensor, tasks: NDArray[np.int64], usable: NDArray[np.bool_] | None
@@ -200,17 +195,40 @@ class Snapshot:
         rows = np.arange(len(viewed))
         for place in range(min(NOVELTY_CANDIDATES, tasks.shape[1])):
             rows = rows[probabilities[rows, place] > 0.0]
-            best = tasks[rows, place]
-            for task in np.unique(best).tolist():
-                own = rows[best == task]
-                novelty[own] = np.minimum(novelty[own], self._distances(task, viewed[own]))
-            rows = rows[novelty[rows] > 1.0]
             if not len(rows):
                 break
+            distances = self._distances(viewed[rows], tasks[rows, place])
+            novelty[rows] = np.minimum(novelty[rows], distances)
+            rows = rows[novelty[rows] > 1.0]
         return novelty
 
-    def _distances(self, task: int, viewed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[n] distance of inputs from a task, over its limit."""
-        number = int(np.searchsorted(self._starts, task, side="right")) - 1
-        part, place = self.parts[number], task - int(self._starts[number])
-        return np.asarray(part.cloud(place).distances(viewed) / part.limits[place])
+    def _distances(
+        self, viewed: NDArray[np.float32], tasks: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """[n] distance of each input from its task, over that task's limit."""
+        distances = np.empty(len(tasks), dtype=np.float32)
+        for part, first, end in zip(self.parts, self._starts[:-1], self._starts[1:], strict=True):
+            own = np.flatnonzero((tasks >= first) & (tasks < end))
+            if len(own):
+                distances[own] = part.distances(viewed[own], tasks[own] - first)
+        return distances
+
+
+def _largest(scores: Tensor, k: int) -> Tensor:
+    """[n, k] positions of the largest of scores [n, T], in no order; T must be k at least.
+
+    The largest k lie in the k groups whose own largest are largest, so that most scores are looked
+    at once and not sorted: two thirds of the time of `topk` over thousands.
+    """
+    n, total = scores.shape
+    groups = total // _GROUP
+    if groups <= k:
+        return torch.topk(scores, k, dim=1, sorted=False).indices
+    # A group has every so-manieth task: neighbours in memory are of different groups.
+    best_of = scores[:, : groups * _GROUP].unflatten(1, (_GROUP, groups)).amax(dim=1)
+    best = torch.topk(best_of, k, dim=1, sorted=False).indices
+    within = (best[:, :, None] + groups * torch.arange(_GROUP)).flatten(1)
+    rest = torch.arange(groups * _GROUP, total).expand(n, -1)
+    positions = torch.cat([within, rest], dim=1)
+    chosen = torch.topk(scores.gather(1, positions), k, dim=1, sorted=False).indices
+    return positions.gather(1, chosen)
