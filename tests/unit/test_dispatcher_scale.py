@@ -25,6 +25,7 @@ def examples(task: int, n: int = EXAMPLES, seed: int = 0) -> tuple[NDArray[np.fl
     return (centres[y] + noise + 3.0).astype(np.float32), y
 
 
+@cache
 def statistics(task: int, n: int = EXAMPLES) -> TaskStatistics:
     x, y = examples(task, n)
     builder = StatisticsBuilder(CLASSES, DIM)
