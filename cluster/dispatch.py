@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -253,6 +254,7 @@ def _fit_all(inputs: Sequence[Input], signature: Signature) -> list[tuple[Inputs
     return [fit(given, signature) for given in inputs]
 
 
+@lru_cache(maxsize=16)  # megabytes each, drawn in some milliseconds
 def features_for(signature: Signature) -> Features:
     """The router's fixed features of a signature; the same in every process."""
     return make_features(signature.modality, signature.shape, signature.rate_hz)

@@ -17,7 +17,7 @@ from typing import Any
 from immutables import Map
 
 from cluster.errors import StoreDamagedError, StoreError, UnknownTask
-from cluster.names import change_path, parse_registry_file, snapshot_path
+from cluster.names import change_path, parse_registry_file, parse_request_id, snapshot_path
 from cluster.store import Store
 from pathways import PathwayId, PathwaySpec, Signature
 
@@ -97,7 +97,7 @@ class Registry:
 
     def _known(self) -> str:
         """Some tasks by name, for people: not all of thousands."""
-        named = ", ".join(sorted(islice(self.current, NAMED)))
+        named = ", ".join(sorted(islice(self.current, NAMED), key=self.places.__getitem__))
         more = len(self.current) - NAMED
         return f"{named}, … and {more:,} more" if more > 0 else named or "none yet"
 
@@ -105,6 +105,14 @@ class Registry:
         """The pathways in service, in the order of learning; sorted anew at every call."""
         tasks = sorted(self.current, key=self.places.__getitem__)
         return [self.pathways[PathwayId(task, self.current[task])] for task in tasks]
+
+    def made_by(self, request: str) -> PathwayEntry | None:
+        """The pathway that an expansion made and that is in service, by the expansion's id."""
+        parsed = parse_request_id(request)
+        if parsed is None or parsed[1] not in self.current:
+            return None
+        entry = self.entry(parsed[1])
+        return entry if entry.request == request else None
 
     def active_share(self, activated: Iterable[PathwayId]) -> float:
         """Share of all weights in service that these pathways touch together, 0..1 (§4.6).

@@ -1,0 +1,49 @@
+"""Router snapshots as a process holds them: fetched whole once, then extended task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.changes import Arrays, RouterChange
+from dispatcher import Snapshot
+
+Extend = Callable[[Snapshot, Arrays], Snapshot]
+"""A snapshot with the tasks of an extension's arrays added; the one given stays as it is."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    base: Any
+    extensions: int
+    """So many of the router's extensions are in the snapshot."""
+    snapshot: Snapshot
+
+
+def _no_extension(snapshot: Snapshot, arrays: Arrays) -> Snapshot:
+    raise NotImplementedError("routers are told whole")
+
+
+class Snapshots:
+    """One snapshot a signature."""
+
+    def __init__(self, extend: Extend = _no_extension) -> None:
+        self._extend = extend
+        self._held: dict[str, _Held] = {}
+
+    def to_fetch(self, key: str, router: RouterChange) -> Any | None:
+        """Object reference of the arrays that `updated` needs, or None if it needs none."""
+        held = self._held.get(key)
+        return None if held is not None and held.base == router.base else router.base
+
+    def updated(self, key: str, router: RouterChange, fetched: Arrays | None) -> Snapshot:
+        """The snapshot of a router as a view has it; extends the one that is held."""
+        if fetched is not None:
+            self._held[key] = _Held(router.base, 0, Snapshot.from_arrays(fetched))
+        held = self._held[key]
+        snapshot = held.snapshot
+        for arrays in router.extensions[held.extensions :]:
+            snapshot = self._extend(snapshot, arrays)
+        self._held[key] = _Held(router.base, len(router.extensions), snapshot)
+        return snapshot
