@@ -43,7 +43,8 @@ from cluster.names import (
     slot_actor_name,
 )
 from cluster.pool import SlotPool
-from cluster.registry import PathwayEntry, RegistryLog
+from cluster.registry import PathwayEntry
+from cluster.registry_log import RegistryLog
 from cluster.residency import Residency
 from cluster.routers import Routers
 from cluster.slot import start_slot
@@ -105,6 +106,7 @@ class Controller:
             self._publish_together, most=_GROUP, lanes=1
         )
         self._background: set[asyncio.Task[None]] = set()
+        self._snapshotting: asyncio.Task[None] | None = None
 
     # --- starting -------------------------------------------------------------------------
 
@@ -263,7 +265,15 @@ class Controller:
             for published in fresh.values():
                 self._expansions.learned(published.request, self._registry.version, published.last)
             self._spawn(self._wake_all(entries))
+            self._keep_snapshot()
         return [self._registry.version] * len(group)
+
+    def _keep_snapshot(self) -> None:
+        """See to a snapshot of the registry when one is due; publishing goes on meanwhile."""
+        idle = self._snapshotting is None or self._snapshotting.done()
+        if idle and self._log.snapshot_due(self._registry):
+            writing = asyncio.to_thread(self._log.snapshot, self._registry)
+            self._snapshotting = self._spawn(writing)
 
     async def _route(self, entries: Sequence[PathwayEntry]) -> None:
         """Teach the routers these tasks; one that cannot be taught is out of service."""
@@ -313,11 +323,12 @@ class Controller:
         outcomes = await asyncio.gather(*probed, return_exceptions=True)
         return with_residents(stored, dict(zip(asked, outcomes, strict=True)))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         """Run in the background; asyncio only keeps weak references to tasks."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

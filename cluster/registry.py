@@ -1,27 +1,17 @@
-"""The registry: which pathways exist and which version of each task is current.
-
-Kept in the store as a log: one small immutable file for every network version, and now and
-then a snapshot of the whole, so that starting reads few files. Writing the next file is the
-commit of an expansion: before it the old network exists, after it the new one.
-"""
+"""The registry: which pathways exist and which version of each task is current."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from immutables import Map
 
-from cluster.errors import StoreDamagedError, StoreError, UnknownTask
-from cluster.names import change_path, parse_registry_file, parse_request_id, snapshot_path
-from cluster.store import Store
+from cluster.errors import UnknownTask
+from cluster.names import parse_request_id
 from pathways import PathwayId, PathwaySpec, Signature
 
-SNAPSHOT_EVERY = 256
 NAMED = 10
 """Tasks that an error names at most."""
 
@@ -131,85 +121,3 @@ class Registry:
     def source_of(self, entry: PathwayEntry) -> PathwayEntry | None:
         """The pathway that `entry` has links from, if any."""
         return self.pathways[entry.spec.source] if entry.spec.source else None
-
-
-class RegistryLog:
-    """Reads the registry from a store and appends to it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def load(self) -> Registry:
-        """The newest registry; raises StoreDamagedError if a file of the log is missing."""
-        found = [f for f in map(parse_registry_file, self._store.list("registry")) if f]
-        base = max((version for version, is_snapshot in found if is_snapshot), default=0)
-        registry = self._read_snapshot(base) if base else Registry()
-        newest = max((version for version, _ in found), default=0)
-        for version in range(base + 1, newest + 1):
-            registry = registry.publish(self._read_change(version))
-        return registry
-
-    def commit(self, registry: Registry, entries: Iterable[PathwayEntry]) -> Registry:
-        """Publish `entries` on top of `registry`; durable when this returns."""
-        listed = list(entries)
-        after = registry.publish(listed)
-        body = _encode({"publish": [_entry_fields(entry) for entry in listed]})
-        self._store.write_new(change_path(after.version), body)
-        if after.version % SNAPSHOT_EVERY == 0:
-            self._store.write_content(snapshot_path(after.version), _encode(_fields(after)))
-        return after
-
-    def _read_change(self, version: int) -> list[PathwayEntry]:
-        name = change_path(version)
-        with self._damage_named(name):
-            return [_entry(fields) for fields in self._json(name)["publish"]]
-
-    def _read_snapshot(self, version: int) -> Registry:
-        name = snapshot_path(version)
-        with self._damage_named(name):
-            given = self._json(name)
-            return _registry(version, map(_entry, given["pathways"]), given["current"])
-
-    def _json(self, name: str) -> Any:
-        return json.loads(self._store.read(name))
-
-    @contextmanager
-    def _damage_named(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except StoreError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreDamagedError(
-                f"{self._store.path(name)} is damaged ({error}); restore it from a backup"
-            ) from error
-
-
-def _encode(value: dict[str, Any]) -> bytes:
-    return json.dumps(value).encode()
-
-
-def _registry(
-    version: int, entries: Iterable[PathwayEntry], current: Mapping[str, int]
-) -> Registry:
-    """A registry from its parts; `current` is in the order of learning."""
-    pathways = {entry.id: entry for entry in entries}
-    served = [pathways[PathwayId(task, in_service)] for task, in_service in current.items()]
-    return replace(Registry().publish(served), version=version, pathways=Map(pathways))
-
-
-def _fields(registry: Registry) -> dict[str, Any]:
-    return {
-        "pathways": [_entry_fields(entry) for entry in registry.pathways.values()],
-        "current": {entry.id.task: entry.id.version for entry in registry.entries()},
-    }
-
-
-def _entry_fields(entry: PathwayEntry) -> dict[str, Any]:
-    plain = {k: v for k, v in asdict(entry).items() if k != "spec"}
-    return {**plain, "spec": json.loads(entry.spec.to_json())}
-
-
-def _entry(fields: dict[str, Any]) -> PathwayEntry:
-    spec = PathwaySpec.from_json(json.dumps(fields["spec"]))
-    return PathwayEntry(**{**fields, "spec": spec})

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cluster import Store
-from cluster import registry as registry_module
 from cluster.errors import StoreDamagedError, StoreError, UnknownTask
-from cluster.names import change_path, snapshot_path
-from cluster.registry import PathwayEntry, Registry, RegistryLog
+from cluster.names import change_path
+from cluster.registry import PathwayEntry, Registry
+from cluster.registry_log import RegistryLog
 from pathways import PathwayId, StoredPathway
 from tests.unit.fakes import made_up_entry, open_directory, powerless
 
@@ -192,33 +192,6 @@ def test_versions_grow_by_one_and_each_is_one_file(store: Store) -> None:
     ]
 
 
-def test_every_so_often_a_snapshot_is_written_and_read_first(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry_module, "SNAPSHOT_EVERY", 4)
-    entries = [made_up_entry(f"{task}@1") for task in "jihgfedcba"]
-    registry = commit_each(store, *entries)
-    assert [v for v in range(1, 11) if store.exists(snapshot_path(v))] == [4, 8]
-    for version in range(1, 9):
-        Path(store.path(change_path(version))).unlink()
-    loaded = RegistryLog(store).load()
-    assert loaded == registry
-    assert tasks_of(loaded) == list("jihgfedcba")
-
-
-def test_a_snapshot_is_written_every_256_versions() -> None:
-    assert registry_module.SNAPSHOT_EVERY == 256
-
-
-def test_a_lost_snapshot_is_made_up_for_by_the_log(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry_module, "SNAPSHOT_EVERY", 2)
-    registry = abc(store)
-    Path(store.path(snapshot_path(2))).unlink()
-    assert RegistryLog(store).load() == registry
-
-
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_missing_file_of_the_log_is_noticed_and_named(store: Store, version: int) -> None:
     abc(store)
@@ -256,16 +229,6 @@ def test_an_entry_that_lacks_a_field_is_damage(store: Store, field: str) -> None
     del fields["publish"][0][field]
     overwrite(store, change_path(2), json.dumps(fields))
     with pytest.raises(StoreDamagedError, match=rf"{change_path(2)} is damaged"):
-        RegistryLog(store).load()
-
-
-def test_a_damaged_snapshot_is_noticed_and_named(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry_module, "SNAPSHOT_EVERY", 2)
-    abc(store)
-    overwrite(store, snapshot_path(2), '{"pathways": []}')
-    with pytest.raises(StoreDamagedError, match=rf"{snapshot_path(2)} is damaged"):
         RegistryLog(store).load()
 
 
