@@ -13,6 +13,7 @@ RUNTIME = [
     "torchaudio>=2.11,<2.12",
     "numpy>=2.0,<3",
     "pyarrow>=20",
+    "immutables>=0.21",
     "scipy>=1.13",
     "safetensors>=0.5",
     "soundfile>=0.13",

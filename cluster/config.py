@@ -60,12 +60,17 @@ class SlotConfig:
 class ExpansionConfig:
     """Learning new tasks."""
 
+    workers: int = 0
+    """Training workers of a job, each learning a task of its own. 0: one for every two CPUs of
+    the cluster, since the others serve: a worker keeps one busy, and small tasks gain nothing from
+    more threads."""
     cpus: float = 1.0
-    """CPUs that Ray reserves for the training worker."""
+    """CPUs that Ray reserves for each training worker."""
     gpus: float = 0.0
-    """GPUs that Ray reserves for the training worker."""
+    """GPUs that Ray reserves for each training worker."""
     threads: int = 0
-    """Threads the training worker computes on; 0 for one per core of its machine."""
+    """Threads each training worker computes on; 0: its machine's cores, shared among its
+    workers."""
     shortlist: int = 4
     """Earlier tasks that a new one is compared with, however many there are."""
     router_examples: int = 20_000
@@ -78,6 +83,7 @@ class ExpansionConfig:
     """Tasks that may wait to be learned; further ones are refused (over HTTP with status 429)."""
 
     def __post_init__(self) -> None:
+        _at_least("expansion.workers", self.workers, 0)
         _at_least("expansion.cpus", self.cpus, 0)
         _at_least("expansion.gpus", self.gpus, 0)
         _at_least("expansion.threads", self.threads, 0)

@@ -54,10 +54,10 @@ def carry_out(
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
     data = RequestLog(store).data(waiting.request)
-    features = features_for(data.signature)
+    snapshot = around.snapshot(data.signature.key)
+    features = features_for(data.signature, snapshot.dim if snapshot else None)
     train = divide(data, waiting.config).train
     routed = sample(train, config.router_examples, waiting.config.seed)
-    snapshot = around.snapshot(data.signature.key)
     sources: Sequence[Source] = ()
     if snapshot is not None and waiting.config.max_sources:
         few = sample(train, _SHORTLIST_EXAMPLES, waiting.config.seed)

@@ -67,5 +67,6 @@ class LocalSlot:
     def keep_only(self, entries: Mapping[PathwayId, PathwayEntry]) -> None:
         """Forget pathways that are no longer in the network."""
         with self._lock:
-            for gone in self._resident.keys() - entries.keys():
+            # Not a difference of sets: that would go through all entries of the network.
+            for gone in [id for id in self._resident if id not in entries]:
                 del self._resident[gone]

@@ -13,6 +13,7 @@ from cluster.registry import PathwayEntry, Registry
 from pathways import LearnConfig, PathwayId, StoredPathway
 
 if TYPE_CHECKING:
+    from cluster.changes import News, RouterChange
     from cluster.inputs import Input
 
 
@@ -39,12 +40,25 @@ class ExpansionStatus:
     accuracy: float | None = None
     """On the training data of the last epoch, 0..1."""
     network_version: int | None = None
-    """The version that has the task, once learned."""
+    """The version that has the task, once learned; None if that is long ago."""
     error: str | None = None
 
     @property
     def ended(self) -> bool:
         return self.stage in (Stage.LEARNED, Stage.FAILED)
+
+
+def learned_long_ago(entry: PathwayEntry) -> ExpansionStatus:
+    """What the registry still knows of the expansion that made a pathway."""
+    training = entry.spec.training
+    return ExpansionStatus(
+        request=entry.request,
+        task=entry.id.task,
+        stage=Stage.LEARNED,
+        epoch=training.epochs,
+        epochs=training.epochs,
+        accuracy=training.train_accuracy,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +68,15 @@ class WaitingTask:
     request: str
     task: str
     config: LearnConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a training worker is given when it asks for a task."""
+
+    waiting: WaitingTask
+    news: News
+    """What is new in the network since the worker last asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +111,8 @@ class NetworkView:
     """Resident pathway → handle of its slot's actor."""
     slots: Mapping[PathwayId, int] = field(default_factory=dict)
     """Resident pathway → number of its slot."""
-    routers: Mapping[str, Any] = field(default_factory=dict)
-    """Signature key → object reference of the router's snapshot."""
+    routers: Mapping[str, RouterChange] = field(default_factory=dict)
+    """Signature key → its router: a whole snapshot and what was added to it."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Task → why it cannot be served."""
     small: int = 0

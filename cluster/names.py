@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pathways import PathwayId
 
@@ -13,7 +14,8 @@ DISPATCHER = "sen:dispatcher"
 
 _REQUEST = re.compile(r"(\d{8})-([a-z0-9][a-z0-9._-]*)")
 _ROUTER = re.compile(r"(\d{12})-([0-9a-f]{16})\.safetensors")
-_CHANGE = re.compile(r"(\d{12})(\.snapshot)?\.json")
+_CHANGE = re.compile(r"(\d{12})\.json")
+_SNAPSHOT = re.compile(r"(\d{12})\.snapshot(?:\.json|-([0-9a-f]{16})\.zst)")
 
 
 def slot_actor_name(slot: int) -> str:
@@ -43,15 +45,35 @@ def change_path(version: int) -> str:
     return f"registry/{version:012d}.json"
 
 
-def snapshot_path(version: int) -> str:
-    """Store path of the whole registry as of network `version`."""
-    return f"registry/{version:012d}.snapshot.json"
+def snapshot_path(version: int, sha256: str) -> str:
+    """Store path of the whole registry as of network `version`; the hash proves it undamaged."""
+    return f"registry/{version:012d}.snapshot-{sha256[:16]}.zst"
 
 
-def parse_registry_file(name: str) -> tuple[int, bool] | None:
-    """(version, is snapshot) of a file in `registry/`, or None for another file."""
-    match = _CHANGE.fullmatch(name)
-    return (int(match[1]), bool(match[2])) if match else None
+@dataclass(frozen=True, kw_only=True)
+class RegistryFile:
+    """What the name of a file in `registry/` tells."""
+
+    name: str
+    version: int
+    snapshot: bool
+    """The whole as of this version, not the change that made it."""
+    sha256: str | None = None
+    """Beginning of a snapshot's hash; None for a change, and for a snapshot of an old store."""
+
+
+def parse_registry_file(name: str) -> RegistryFile | None:
+    """A file in `registry/`, or None for one that is none of ours."""
+    if match := _CHANGE.fullmatch(name):
+        return RegistryFile(name=name, version=int(match[1]), snapshot=False)
+    if match := _SNAPSHOT.fullmatch(name):
+        return RegistryFile(name=name, version=int(match[1]), snapshot=True, sha256=match[2])
+    return None
+
+
+def registry_path(name: str) -> str:
+    """Store path of a file in `registry/`."""
+    return f"registry/{name}"
 
 
 def weights_path(pathway: PathwayId, sha256: str) -> str:

@@ -15,7 +15,7 @@ from cluster.names import parse_router_file, router_directory, router_path
 from cluster.registry import PathwayEntry
 from cluster.store import Store
 from dispatcher import DispatcherError, Router, TaskStatistics
-from dispatcher.arrays import Arrays, pack_ids, unpack_ids
+from dispatcher.arrays import Arrays, pack_ids, require, unpack_ids
 from pathways.weights import sha256
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,8 @@ class RouterFiles:
         arrays = {**router.to_arrays(), _LEARNED_FROM: learned_from}
         body = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
         self._store.write_content(router_path(key, version, sha256(body)), body)
-        for name in self._names(key)[:-_KEPT]:
-            self._store.delete(f"{router_directory(key)}/{name}")
+        older = self._names(key)[:-_KEPT]
+        self._store.delete(f"{router_directory(key)}/{name}" for name in older)
 
     def newest(self, key: str, entries: Sequence[PathwayEntry]) -> Router | None:
         """The newest whole router that holds none but `entries`; None if there is none."""
@@ -73,6 +73,7 @@ class RouterFiles:
         if parsed is None or not sha256(body).startswith(parsed[1]):
             raise StoreDamagedError(f"{where} is damaged")
         arrays = _arrays(body, where)
+        require(arrays, [_LEARNED_FROM], where)
         router = Router.from_arrays(arrays)
         learned_from = unpack_ids(arrays[_LEARNED_FROM])
         if any(known.get(t) != sha for t, sha in zip(router.tasks, learned_from, strict=True)):

@@ -101,12 +101,15 @@ class Routers:
         extended = {key: s for key, s in self._signatures.items() if s.extended}
         return {key: RouterNews(whole=_solved(s).to_arrays()) for key, s in extended.items()}
 
-    def save(self, version: int, growth: float = _SAVED_GROWTH) -> None:
-        """Write whole routers that have grown by this share since they were written last, as of
-        network `version`; raises StoreError."""
+    def save(self, version: int, eagerly: bool) -> None:
+        """Write whole routers that have grown since they were written last, as of network
+        `version`; eagerly: not only by a large share. Raises StoreError."""
         for key, signature in self._signatures.items():
-            unsaved = len(signature.router) - signature.saved
-            if unsaved > max(growth * len(signature.router), _WORTH_SAVING):
+            unsaved, share = (
+                len(signature.router) - signature.saved,
+                0 if eagerly else _SAVED_GROWTH,
+            )
+            if unsaved > max(share * len(signature.router), _WORTH_SAVING):
                 self._files.save(key, version, signature.router, self._entries)
                 signature.saved = len(signature.router)
 

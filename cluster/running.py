@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from immutables import Map
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 
@@ -58,13 +59,13 @@ class Running:
         self._local = local
         self._meter = meter or NoMeter()
         self._view: NetworkView | None = None
-        self._placement: dict[PathwayId, Any] = {}
+        self._placement: Map[PathwayId, Any] = Map()
         self._waking = asyncio.Lock()
 
     def adopt(self, view: NetworkView) -> None:
         """Where pathways are from now on."""
         self._view = view
-        self._placement = dict(view.placement)
+        self._placement = Map(view.placement)  # shared, not copied, if it is such a map already
         if self._local:
             self._local.keep_only(view.registry.pathways)
 
@@ -174,7 +175,7 @@ class Running:
                     started = time.perf_counter()
                     handle = await self._wake(pathway, missing=missing)
                     self._meter.stage("wake", time.perf_counter() - started)
-                    self._placement[pathway] = handle
+                    self._placement = self._placement.set(pathway, handle)
                     (result,) = await self._run(handle, [(pathway, x)])
                     return result
                 except (NotResident, SlotGone):

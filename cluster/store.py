@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyarrow import fs
@@ -143,14 +144,15 @@ class Store:
                 f"cannot write {self.path(name)}: {error}; is the store read-only or full?"
             ) from error
 
-    def delete(self, name: str) -> None:
-        """Remove a file; missing is fine."""
-        try:
-            self._fs.delete_file(self.path(name))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove files; missing is fine."""
+        for name in names:
+            try:
+                self._fs.delete_file(self.path(name))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
 
     def delete_directory(self, name: str) -> None:
         """Remove a directory and what is in it; missing is fine."""

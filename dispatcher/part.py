@@ -178,7 +178,7 @@ class Part:
     @cached_property
     def _coarse(self) -> tuple[Tensor, Tensor]:
         """Vectors [r, T], laid out as they are multiplied fastest, and bias [T]."""
-        vectors = torch.from_numpy(np.ascontiguousarray(self.vectors.T))
+        vectors = shared_tensor(np.ascontiguousarray(self.vectors.T))
         return vectors[:-1], vectors[-1]
 
     @cached_property

@@ -29,7 +29,8 @@ from cluster.messages import (
 )
 from cluster.meter import NoMeter
 from cluster.queue import ExpansionQueue
-from cluster.registry import PathwayEntry, Registry, RegistryLog
+from cluster.registry import PathwayEntry, Registry
+from cluster.registry_log import RegistryLog
 from cluster.routers import Routers
 from cluster.slot import Slot
 from cluster.store import Store

@@ -13,7 +13,7 @@ from cluster.expansions import Expansions, JobLost
 from cluster.messages import Stage, WaitingTask
 from cluster.names import JOBS
 from cluster.store import Store
-from pathways import LearnConfig, PathwaysError, TaskData
+from pathways import LearnConfig, PathwaysError, Progress, TaskData
 from tests.unit.fakes import FakeMeter, open_directory, powerless
 
 HOW = LearnConfig()
@@ -51,7 +51,7 @@ def test_what_was_acknowledged_is_there_after_a_restart(store: Store, data: Task
     async def take() -> list[WaitingTask | None]:
         first = await after.take()
         assert first is not None
-        await after.learned(first.request, 1)
+        after.learned(first.request, 1, None)
         return [first, await after.take()]
 
     assert [waiting.task for waiting in asyncio.run(take()) if waiting] == ["b", "a"]
@@ -146,6 +146,107 @@ def test_a_lost_job_is_started_again_until_the_task_fails(store: Store, data: Ta
     assert "died 2 times: killed" in str(mine.all()[0].error)
 
 
+def test_a_learned_task_s_data_go_soon_and_its_last_epoch_is_told(
+    store: Store, data: TaskData
+) -> None:
+    async def learn() -> Expansions:
+        mine = expansions(store)
+        request = await mine.submit("a", data, HOW, ())
+        await mine.take()
+        assert not mine.ended(request)
+        mine.learned(request, 4, Progress(epoch=9, epochs=9, loss=0.1, accuracy=0.75))
+        assert mine.ended(request)
+        tidying = asyncio.create_task(mine.tidy())
+        while store.list("requests"):
+            await asyncio.sleep(0)
+        tidying.cancel()
+        return mine
+
+    (status,) = asyncio.run(asyncio.wait_for(learn(), 20)).all()
+    assert (status.stage, status.network_version) == (Stage.LEARNED, 4)
+    assert (status.epoch, status.loss, status.accuracy) == (9, 0.1, 0.75)
+
+
+def test_what_is_not_known_any_more_has_ended(store: Store) -> None:
+    assert expansions(store).ended("00000001-old")
+
+
+def test_several_workers_take_a_task_each_and_linger_while_one_learns(
+    store: Store, data: TaskData
+) -> None:
+    async def work() -> list[WaitingTask | None]:
+        mine = expansions(store, linger_s=0.02)
+        first = await mine.submit("a", data, HOW, ())
+        one, other = await mine.take(), asyncio.create_task(mine.take())
+        await asyncio.sleep(0.1)
+        assert not other.done()  # a job cannot bring back a worker that ended
+        await mine.submit("b", data, HOW, ())
+        two = await other
+        mine.learned(first, 1, None)
+        assert two is not None
+        mine.learned(two.request, 2, None)
+        return [one, two, await mine.take()]
+
+    taken = asyncio.run(asyncio.wait_for(work(), 20))
+    assert [waiting.task if waiting else None for waiting in taken] == ["a", "b", None]
+
+
+def test_a_worker_of_a_job_that_is_over_is_given_nothing(store: Store, data: TaskData) -> None:
+    async def work() -> tuple[WaitingTask | None, WaitingTask | None]:
+        ends = [asyncio.Event(), asyncio.Event()]
+        started: asyncio.Queue[int] = asyncio.Queue()
+        jobs = iter(range(2))
+
+        async def job() -> None:
+            number = next(jobs)
+            started.put_nowait(number)
+            await ends[number].wait()
+            raise JobLost("killed")
+
+        mine = Expansions(store, ExpansionConfig(linger_s=60), (), job)
+        running = asyncio.create_task(mine.run_jobs())
+        first = await mine.submit("a", data, HOW, ())
+        await started.get()
+        await mine.take()
+        mine.learned(first, 1, None)
+        dead = asyncio.create_task(mine.take())  # lingers, then its worker is killed
+        await asyncio.sleep(0)
+        ends[0].set()
+        assert await dead is None
+        await mine.submit("b", data, HOW, ())
+        await started.get()
+        given = await mine.take()
+        running.cancel()
+        return await dead, given
+
+    nothing, given = asyncio.run(asyncio.wait_for(work(), 20))
+    assert nothing is None
+    assert given is not None
+    assert given.task == "b"
+
+
+def test_a_task_that_a_job_left_behind_is_learned_by_the_next(store: Store, data: TaskData) -> None:
+    async def work() -> list[str]:
+        taken: list[str] = []
+
+        async def job() -> None:
+            waiting = await mine.take()
+            assert waiting is not None
+            taken.append(waiting.task)
+            if len(taken) == 2:
+                mine.learned(waiting.request, 1, None)
+
+        mine = Expansions(store, ExpansionConfig(linger_s=60, attempts=3), (), job)
+        running = asyncio.create_task(mine.run_jobs())
+        request = await mine.submit("a", data, HOW, ())
+        while not mine.ended(request):
+            await asyncio.sleep(0)
+        running.cancel()
+        return taken
+
+    assert asyncio.run(asyncio.wait_for(work(), 20)) == ["a", "a"]
+
+
 def test_one_damaged_request_does_not_stop_the_others(store: Store, data: TaskData) -> None:
     async def submit() -> None:
         mine = expansions(store)
@@ -194,7 +295,7 @@ def test_ends_and_waiting_tasks_are_told_to_the_meter(store: Store, data: TaskDa
         telling = asyncio.create_task(taken.tell_waiting())
         await asyncio.sleep(0)
         await taken.take()
-        await taken.learned(first, 1)
+        taken.learned(first, 1, None)
         third = await taken.submit("third", data, HOW, ())
         await taken.take()
         lost.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.names import (
+    RegistryFile,
     change_path,
     parse_registry_file,
     parse_request_id,
@@ -51,13 +52,30 @@ def test_request_ids_sort_by_arrival() -> None:
 
 @pytest.mark.parametrize("version", [1, 256, 10**11])
 def test_registry_files_read_back(version: int) -> None:
-    change, snapshot = change_path(version), snapshot_path(version)
-    assert parse_registry_file(change.removeprefix("registry/")) == (version, False)
-    assert parse_registry_file(snapshot.removeprefix("registry/")) == (version, True)
+    change = change_path(version).removeprefix("registry/")
+    snapshot = snapshot_path(version, SHA).removeprefix("registry/")
+    assert parse_registry_file(change) == RegistryFile(name=change, version=version, snapshot=False)
+    assert parse_registry_file(snapshot) == RegistryFile(
+        name=snapshot, version=version, snapshot=True, sha256=SHA[:16]
+    )
+
+
+def test_a_snapshot_of_an_old_store_is_one() -> None:
+    name = "000000000256.snapshot.json"
+    found = parse_registry_file(name)
+    assert found == RegistryFile(name=name, version=256, snapshot=True)
 
 
 @pytest.mark.parametrize(
-    "name", ["1.json", "000000000001.txt", ".000000000001.json.5f", "000000000001.snap.json", ""]
+    "name",
+    [
+        "1.json",
+        "000000000001.txt",
+        ".000000000001.json.5f",
+        "000000000001.snap.json",
+        "000000000001.snapshot-ab.zst",
+        "",
+    ],
 )
 def test_other_files_are_no_registry_files(name: str) -> None:
     assert parse_registry_file(name) is None
