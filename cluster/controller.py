@@ -30,6 +30,7 @@ from cluster.messages import (
     Learned,
     NetworkActivity,
     NetworkView,
+    NewTask,
     Verification,
     Work,
     learned_long_ago,
@@ -52,7 +53,7 @@ from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
 from cluster.views import Views
-from pathways import LearnConfig, PathwayId, Progress, TaskData
+from pathways import PathwayId, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -216,9 +217,9 @@ class Controller:
 
     # --- expansions -------------------------------------------------------------------------
 
-    async def submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
-        """Take a task to learn; see Expansions.submit."""
-        return await self._expansions.submit(task, data, config, self._registry.current)
+    async def submit(self, tasks: Sequence[NewTask]) -> list[str]:
+        """Take tasks to learn; see Expansions.submit."""
+        return await self._expansions.submit(tasks, self._registry.current)
 
     def expansion(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""

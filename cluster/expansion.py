@@ -83,9 +83,13 @@ def write(store: Store, stored: StoredPathway, statistics: TaskStatistics) -> Le
     body = safetensors.numpy.save(statistics.to_arrays())
     routing = statistics_path(stored.spec.id, sha256(body))
     weights = stored.spec.weights_sha256
-    store.write_content(weights_path(stored.spec.id, weights), stored.weights)
-    store.write_content(spec_path(stored.spec.id, weights), stored.spec.to_json().encode())
-    store.write_content(routing, body)
+    store.write_all_content(
+        {
+            weights_path(stored.spec.id, weights): stored.weights,
+            spec_path(stored.spec.id, weights): stored.spec.to_json().encode(),
+            routing: body,
+        }
+    )
     return Learned(pathway=stored, statistics_path=routing, statistics_sha256=sha256(body))
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
 from cluster.config import ExpansionConfig
-from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError
-from cluster.messages import ExpansionStatus, Stage, WaitingTask
+from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError, TaskNameTaken
+from cluster.messages import ExpansionStatus, NewTask, Stage, WaitingTask
 from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
 from cluster.queue import ExpansionQueue
 from cluster.requests import RequestLog
 from cluster.store import Store
-from pathways import LearnConfig, Progress, TaskData, check_task_name
+from pathways import Progress, check_task_name
 
 logger = logging.getLogger(__name__)
 
@@ -77,22 +78,30 @@ class Expansions:
         if len(self._queue):
             self._work.set()
 
-    async def submit(
-        self, task: str, data: TaskData, config: LearnConfig, in_service: Container[str]
-    ) -> str:
-        """Take a task to learn; durable when this returns its request id.
+    async def submit(self, tasks: Sequence[NewTask], in_service: Container[str]) -> list[str]:
+        """Take tasks to learn, in this order, all or none; durable when this returns their ids.
 
         Raises TaskNameTaken, QueueFull, PathwaysError for an unusable name, StoreError.
         """
-        check_task_name(task)
+        self._check_names(tasks)
         async with self._submitting:
-            self._queue.check_room()
-            self._queue.check_free(task, in_service)
-            request = request_id(next(self._sequence), task)
-            await asyncio.to_thread(self._requests.add, request, config, data)
-            self._queue.add(WaitingTask(request=request, task=task, config=config))
+            self._queue.check_room(len(tasks))
+            for task in tasks:
+                self._queue.check_free(task.task, in_service)
+            taken = {request_id(next(self._sequence), task.task): task for task in tasks}
+            durable = {request: (task.config, task.data) for request, task in taken.items()}
+            await asyncio.to_thread(self._requests.add, durable)
+            for request, task in taken.items():
+                waiting = WaitingTask(request=request, task=task.task, config=task.config)
+                self._queue.add(waiting)
         self._work.set()
-        return request
+        return list(taken)
+
+    def _check_names(self, tasks: Sequence[NewTask]) -> None:
+        names = Counter(check_task_name(task.task) for task in tasks)
+        for name, times in names.items():
+            if times > 1:
+                raise TaskNameTaken(f"{times} tasks are called {name!r}; give each its own name")
 
     def status(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
 from cluster.registry import PathwayEntry, Registry
-from pathways import LearnConfig, PathwayId, StoredPathway
+from pathways import LearnConfig, PathwayId, StoredPathway, TaskData
 
 if TYPE_CHECKING:
     from cluster.changes import News, RouterChange
@@ -59,6 +59,15 @@ def learned_long_ago(entry: PathwayEntry) -> ExpansionStatus:
         epochs=training.epochs,
         accuracy=training.train_accuracy,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task that a user wants learned."""
+
+    task: str
+    data: TaskData
+    config: LearnConfig = field(default_factory=LearnConfig)
 
 
 @dataclass(frozen=True, kw_only=True)

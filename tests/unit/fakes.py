@@ -24,6 +24,7 @@ from cluster.messages import (
     ExpansionStatus,
     NetworkActivity,
     NetworkView,
+    NewTask,
     Stage,
     WaitingTask,
 )
@@ -346,11 +347,14 @@ class FakeController:
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
-    def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
-        self._queue.check_free(task, ())
-        self.taken.append((task, data, config))
-        request = f"{len(self.taken):08d}-{task}"
-        self._queue.add(WaitingTask(request=request, task=task, config=config))
+    def _submit(self, tasks: Sequence[NewTask]) -> list[str]:
+        return [self._take_in(new) for new in tasks]
+
+    def _take_in(self, new: NewTask) -> str:
+        self._queue.check_free(new.task, ())
+        self.taken.append((new.task, new.data, new.config))
+        request = f"{len(self.taken):08d}-{new.task}"
+        self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
         return request
 
     def _expansion(self, request: str) -> ExpansionStatus:

@@ -66,7 +66,7 @@ class Network:
         config: ExpansionConfig | None = None,
     ) -> Learned:
         request = request_id(self.registry.version + 1, task)
-        RequestLog(self.store).add(request, learn, data)
+        RequestLog(self.store).add({request: (learn, data)})
         waiting = WaitingTask(request=request, task=task, config=learn)
         around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
         learned = carry_out(waiting, self.store, config or ExpansionConfig(), around)
@@ -210,7 +210,7 @@ def test_only_a_shortlist_is_borrowed(network: LearnedNetwork, tmp_path: Path, s
     store = Store.open(tmp_path / "store", create=True)
     data = sets["upper"][0].shots(4, np.random.default_rng(0))
     config = replace(SHORT, shots=0)
-    RequestLog(store).add("00000001-upper", config, data)
+    RequestLog(store).add({"00000001-upper": (config, data)})
     waiting = WaitingTask(request="00000001-upper", task="upper", config=config)
     around = Surroundings(snapshot=network.snapshots.get, lend=lend, report=lambda p: None)
     for most in (1, 2):
@@ -233,7 +233,7 @@ def test_progress_is_reported(empty: Network, few: TaskData) -> None:
 
 
 def test_damaged_data_stop_the_expansion(empty: Network, few: TaskData) -> None:
-    RequestLog(empty.store).add("00000001-digits", SHORT, few)
+    RequestLog(empty.store).add({"00000001-digits": (SHORT, few)})
     Path(empty.store.path("requests/00000001-digits/data.safetensors")).write_bytes(b"x")
     waiting = WaitingTask(request="00000001-digits", task="digits", config=SHORT)
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)

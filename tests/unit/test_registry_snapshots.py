@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -151,9 +152,9 @@ class _Mortal(Store):
         if self.left < 0:
             raise _Killed
 
-    def _put(self, name: str, body: bytes) -> bool:
+    def _put(self, files: Mapping[str, bytes]) -> Sequence[str]:
         self._step()
-        return super()._put(name, body)
+        return super()._put(files)
 
     def delete(self, names) -> None:  # type: ignore[no-untyped-def]
         for name in names:
@@ -186,10 +187,10 @@ def test_killed_at_any_step_nothing_that_was_committed_is_lost(tmp_path: Path, s
 
 def test_a_snapshot_that_cannot_be_written_leaves_all_as_it_was(store: Store) -> None:
     class Full(Store):
-        def _put(self, name: str, body: bytes) -> bool:
-            if "snapshot" in name:
+        def _put(self, files: Mapping[str, bytes]) -> Sequence[str]:
+            if any("snapshot" in name for name in files):
                 raise StoreError("the disk is full")
-            return super()._put(name, body)
+            return super()._put(files)
 
     full = Full.open(store.uri)
     log = RegistryLog(full)
