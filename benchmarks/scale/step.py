@@ -86,7 +86,7 @@ def measure(setting: Setting, count: int, say: Callable[[str], None]) -> Step:
     )
     with _network(setting, count) as running:
         growth, learning_bytes = _grow(setting, running, tasks, say)
-        say("waiting for the training job to end")
+        say("waiting for training to end")
         _until_idle(running)
         say("waking every pathway in every replica")
         warm_up(running, tasks)
@@ -159,15 +159,15 @@ def _grow(
 
 
 def _until_idle(running: Running) -> None:
-    """Wait until no training job runs; raises TimeoutError."""
+    """Wait until nothing is trained; raises TimeoutError."""
     until = time.monotonic() + _PATIENCE_S
     while any(_trains(process) for process in running.processes()):
         if time.monotonic() > until:
-            raise TimeoutError(f"a training job still runs after {_PATIENCE_S:.0f} s")
+            raise TimeoutError(f"a training worker still runs after {_PATIENCE_S:.0f} s")
         time.sleep(1)
 
 
 def _trains(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return name_of(process) in ("ray::RayTrainWorker", "ray::TrainController")
+        return name_of(process) == "ray::RayTrainWorker"
     return False
