@@ -1,0 +1,264 @@
+"""A discrete simulation of slots, dispatchers and the controller, with the real slot policy.
+
+Time passes from event to event. A slot does one thing at a time: it loads a pathway or runs one
+input. A dispatcher sends inputs of resident pathways at once and wakes dormant ones one after
+another, each by asking the controller, which answers one call at a time. What ran is told twice a
+second. Batching is left out, so slots are busier than they would be.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.slots.costs import Costs
+from benchmarks.slots.policy import Load, Policy
+from benchmarks.slots.traffic import Second
+from pathways import PathwayId
+
+_TELL_S = 0.5
+_AGAIN_S = 0.01  # until a wake that found every place taken is tried again
+
+
+@dataclass
+class Outcome:
+    """What was counted."""
+
+    requests: int = 0
+    hits: int = 0
+    """Requests whose pathway was resident."""
+    joined: int = 0
+    """Requests whose pathway was dormant, and woken for somebody else by the time."""
+    wakes: int = 0
+    evictions: int = 0
+    starts: int = 0
+    """Slots' processes started."""
+    crowded: int = 0
+    """Times that every place was being loaded into."""
+    lost: int = 0
+    """Requests that had to begin again, as their slot's node was gone."""
+    told: int = 0
+    """Calls that told the controller what had run."""
+    busy_s: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    """Slot → seconds it worked."""
+    controller_busy_s: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    """Seconds, one for each answered request."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds of it that a request waited for a busy slot."""
+    minutes: list[tuple[int, int, float]] = field(default_factory=list)
+    """For each full minute: requests, hits, p99 latency in seconds."""
+
+    @property
+    def hit_share(self) -> float:
+        """Of all requests, 0..1."""
+        return self.hits / max(1, self.requests)
+
+
+@dataclass(eq=False)
+class _Request:
+    at: float
+    pathway: PathwayId
+    dispatcher: int
+    wakes: bool = False  # its dispatcher wakes nothing else until it is answered
+
+
+class Simulation:
+    """One cluster. `leaving`: (second, node) for every node that is lost."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        costs: Costs,
+        *,
+        dispatchers: int,
+        leaving: Sequence[tuple[float, str]] = (),
+        seed: int = 0,
+    ) -> None:
+        self._policy, self._costs = policy, costs
+        self._rng = np.random.default_rng(seed)
+        self._events: list[tuple[float, int, Callable[[float], None]]] = []
+        self._order = itertools.count()
+        self._free: dict[int, float] = {}  # slot → when it has nothing to do
+        self._controller_free = 0.0
+        self._waiting: list[deque[_Request]] = [deque() for _ in range(dispatchers)]
+        self._waking = [False] * dispatchers
+        self._loads: dict[PathwayId, Load] = {}  # going on now
+        self._woken: dict[PathwayId, list[_Request]] = {}  # → who waits for them
+        self._ran: Counter[PathwayId] = Counter()
+        self._ids: dict[int, PathwayId] = {}
+        self.outcome = Outcome()
+        for at, node in leaving:
+            self._at(at, lambda now, node=node: self._leave(node))  # type: ignore[misc]
+        self._at(_TELL_S, self._tell)
+
+    def prime(self, tasks: Sequence[int]) -> None:
+        """Begin with these pathways resident; the most wanted first."""
+        for task in reversed(tasks):
+            load = self._policy.place(self._id(task))
+            assert load is not None and not load.evicts, f"there is no room for {len(tasks)}"
+            self._policy.loaded(load)
+
+    def run(self, trace: Iterable[Second]) -> Outcome:
+        """Let a whole trace come in, and answer all of it."""
+        seen = self.outcome
+        before = (0, 0, 0)
+        for number, second in enumerate(trace, start=1):
+            chosen = self._rng.integers(len(self._waking), size=len(second.times)).tolist()
+            given = zip(second.times.tolist(), second.tasks.tolist(), chosen, strict=True)
+            for at, task, dispatcher in given:
+                self._until(at)
+                self._arrive(_Request(at, self._id(task), dispatcher))
+            if number % 60 == 0:
+                before = self._minute(before)
+        while self._woken or any(self._waking):
+            at, _, happen = heapq.heappop(self._events)
+            happen(at)
+        assert len(seen.latencies) == seen.requests, "a request was left without an answer"
+        return seen
+
+    def _minute(self, before: tuple[int, int, int]) -> tuple[int, int, int]:
+        seen = self.outcome
+        now = (seen.requests, seen.hits, len(seen.latencies))
+        late = float(np.percentile(seen.latencies[before[2] :], 99)) if now[2] > before[2] else 0.0
+        seen.minutes.append((now[0] - before[0], now[1] - before[1], late))
+        return now
+
+    def _id(self, task: int) -> PathwayId:
+        if task not in self._ids:
+            self._ids[task] = PathwayId(f"t{task}")
+        return self._ids[task]
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _at(self, when: float, happen: Callable[[float], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._order), happen))
+
+    def _until(self, now: float) -> None:
+        while self._events and self._events[0][0] <= now:
+            at, _, happen = heapq.heappop(self._events)
+            happen(at)
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def _arrive(self, request: _Request) -> None:
+        self.outcome.requests += 1
+        if self._policy.ready(request.pathway):
+            self.outcome.hits += 1
+            self._run(request, request.at)
+        elif self._policy.is_loading(request.pathway):
+            self.outcome.joined += 1
+            self._woken[request.pathway].append(request)
+        else:
+            self._want(request, request.at)
+
+    def _run(self, request: _Request, now: float) -> float:
+        """In one of the pathway's slots; returns when its answer is back."""
+        slots = self._policy.ready(request.pathway)
+        slot = slots[int(self._rng.integers(len(slots)))] if len(slots) > 1 else slots[0]
+        there = now + self._costs.hop_s / 2
+        start = max(there, self._free.get(slot, 0.0))
+        self._free[slot] = start + self._costs.run_s
+        answered = start + self._costs.run_s + self._costs.hop_s / 2
+        self.outcome.busy_s[slot] += self._costs.run_s
+        self.outcome.waits.append(start - there)
+        self.outcome.latencies.append(answered - request.at)
+        self._ran[request.pathway] += 1
+        return answered
+
+    # --- waking ------------------------------------------------------------------------------
+
+    def _want(self, request: _Request, now: float) -> None:
+        """A dispatcher wakes one pathway at a time."""
+        if self._waking[request.dispatcher]:
+            self._waiting[request.dispatcher].append(request)
+        else:
+            self._waking[request.dispatcher] = request.wakes = True
+            self._call_controller(request, now)
+
+    def _call_controller(self, request: _Request, now: float) -> None:
+        answered = self._controller_works(now + self._costs.hop_s / 2)
+        self._at(answered, lambda at: self._wake(request, at))
+
+    def _controller_works(self, now: float) -> float:
+        """One call; returns when it is done."""
+        self._controller_free = max(now, self._controller_free) + self._costs.controller_s
+        self.outcome.controller_busy_s += self._costs.controller_s
+        return self._controller_free
+
+    def _wake(self, request: _Request, now: float) -> None:
+        pathway = request.pathway
+        if self._policy.ready(pathway):
+            self.outcome.joined += 1
+            self._answer(request, now)
+        elif self._policy.is_loading(pathway):
+            self.outcome.joined += 1
+            self._woken[pathway].append(request)
+        elif (load := self._policy.place(pathway)) is None:
+            self.outcome.crowded += 1
+            self._at(now + _AGAIN_S, lambda at: self._wake(request, at))
+        else:
+            self._loads[pathway], self._woken[pathway] = load, [request]
+            self._load(load, now)
+
+    def _load(self, load: Load, now: float) -> None:
+        seen = self.outcome
+        seen.wakes += 1
+        seen.evictions += load.evicts
+        seen.starts += load.starts
+        took = self._costs.wake_s + (self._costs.start_s if load.starts else 0.0)
+        start = max(now + self._costs.hop_s / 2, self._free.get(load.slot, 0.0))
+        self._free[load.slot] = start + took
+        seen.busy_s[load.slot] += took
+        self._at(start + took, lambda at: self._loaded(load, at))
+
+    def _loaded(self, load: Load, now: float) -> None:
+        if self._loads.get(load.pathway) is not load:
+            return  # its slot was lost meanwhile
+        del self._loads[load.pathway]
+        self._policy.loaded(load)
+        for request in self._woken.pop(load.pathway):
+            self._answer(request, now)
+
+    def _answer(self, request: _Request, now: float) -> None:
+        answered = self._run(request, now)
+        if request.wakes:
+            self._at(answered, lambda at: self._next(request.dispatcher, at))
+
+    def _next(self, dispatcher: int, now: float) -> None:
+        self._waking[dispatcher] = False
+        if self._waiting[dispatcher]:
+            self._want(self._waiting[dispatcher].popleft(), now)
+
+    # --- now and then ------------------------------------------------------------------------
+
+    def _tell(self, now: float) -> None:
+        """Every dispatcher says what it ran."""
+        self._policy.use(self._ran)
+        self._ran.clear()
+        for _ in self._waking:
+            self._controller_works(now)
+        self.outcome.told += len(self._waking)
+        self._at(now + _TELL_S, self._tell)
+
+    def _leave(self, node: str) -> None:
+        """A node is lost with all that its slots held and were loading."""
+        lost = set(self._policy.leave(node))
+        for slot in lost:
+            self._free.pop(slot, None)
+        for load in [load for load in self._loads.values() if load.slot in lost]:
+            del self._loads[load.pathway]
+            for request in self._woken.pop(load.pathway):
+                self.outcome.lost += 1
+                self._at(self._controller_free, lambda at, r=request: self._retry(r, at))  # type: ignore[misc]
+
+    def _retry(self, request: _Request, now: float) -> None:
+        if request.wakes:
+            self._call_controller(request, now)
+        else:
+            self._want(request, now)
