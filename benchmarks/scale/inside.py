@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -15,7 +15,8 @@ import numpy as np
 from cluster.config import SlotConfig
 from cluster.dispatch import features_for
 from cluster.local import LocalSlot
-from cluster.registry import Registry, RegistryLog
+from cluster.registry import Registry
+from cluster.registry_log import RegistryLog
 from cluster.routers import Routers
 from cluster.store import Store
 from dispatcher import Dispatcher, SelectConfig, Snapshot
@@ -112,8 +113,8 @@ Snapshots = dict[Signature, Snapshot]
 
 def _snapshots(store: Store, registry: Registry) -> Snapshots:
     routers = Routers(store)
-    keys = {routers.add(entry) for entry in registry.entries()}
-    return {registry.signatures[key]: routers.solve(key) for key in keys}
+    routers.load(registry)
+    return {signature: routers.solve(key) for key, signature in registry.signatures.items()}
 
 
 def _dispatcher(snapshots: Snapshots) -> Dispatcher:
@@ -123,7 +124,8 @@ def _dispatcher(snapshots: Snapshots) -> Dispatcher:
 
 def _exactly(snapshot: Snapshot) -> Snapshot:
     """The same, scoring every task."""
-    return snapshot
+    parts = tuple(replace(part, vectors=part.vectors[:, -1:]) for part in snapshot.parts)
+    return replace(snapshot, parts=parts, projection=snapshot.projection[:, :0])
 
 
 def _routing(snapshots: Snapshots, sample: Sequence[SimulatedTask]) -> Routing:
