@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.client import Client
-from cluster.messages import Stage
-from pathways.simulated import SimulatedTasks
+from cluster.messages import NewTask, Stage
+from pathways.simulated import SimulatedTask, SimulatedTasks
 
 _AHEAD = 300  # tasks that wait to be learned
 _TOGETHER = 25  # submitted before looking again
@@ -76,9 +76,8 @@ def grow(client: Client, tasks: SimulatedTasks, look: Callable[[int], None]) -> 
     done = 0
     while done < len(new):
         submitted = len(requests)
-        for task in new[submitted : min(submitted + _TOGETHER, done + _AHEAD)]:
-            known = waiting.get(task.name)
-            requests.append(known or client.learn(task.name, task.train, task.how).request)
+        more = new[submitted : min(submitted + _TOGETHER, done + _AHEAD)]
+        requests += _submitted(client, more, waiting)
         now, before = time.monotonic(), done
         done = _ended(client, requests, done)
         if done > before:
@@ -91,6 +90,15 @@ def grow(client: Client, tasks: SimulatedTasks, look: Callable[[int], None]) -> 
             time.sleep(_POLL_S)
     failed = sum(s.stage is Stage.FAILED for s in client.expansions())
     return Growth(before=len(here), failed=failed, samples=tuple(samples))
+
+
+def _submitted(
+    client: Client, tasks: Sequence[SimulatedTask], waiting: Mapping[str, str]
+) -> list[str]:
+    """Request ids of these tasks, of which some may wait already."""
+    new = [NewTask(task=t.name, data=t.train, config=t.how) for t in tasks if t.name not in waiting]
+    made = {n.task: e.request for n, e in zip(new, client.learn_many(new), strict=True)}
+    return [made.get(task.name) or waiting[task.name] for task in tasks]
 
 
 def _ended(client: Client, requests: Sequence[str], at_least: int) -> int:
