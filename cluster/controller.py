@@ -156,9 +156,7 @@ class Controller:
 
     def activity(self) -> NetworkActivity:
         """What ran since this controller started."""
-        view = self.view()
-        here = [e.id for e in self._registry.entries() if view.state(e) in ("resident", "local")]
-        return self._activity.report(self._registry.version, here)
+        return self._activity.report(self._registry.version, self._views.newest.slots)
 
     async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
         """Make a pathway resident and return its slot's handle.
