@@ -259,8 +259,8 @@ class Controller:
             now = datetime.now(UTC)
             entries = [p.learned.entry(p.request, now) for p in fresh.values()]
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
-            self._views.publish(entries)
             await self._route(entries)
+            self._views.publish(entries)
             for published in fresh.values():
                 self._expansions.learned(published.request, self._registry.version, published.last)
             self._spawn(self._wake_all(entries))

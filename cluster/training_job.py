@@ -101,7 +101,7 @@ class _Worker:
 
     def _learn(self, waiting: WaitingTask, view: NetworkView) -> None:
         """A task that cannot be learned fails alone; the job goes on with the next."""
-        report = _Reporter(self._controller, waiting.request)
+        report = ProgressTeller(self._controller, waiting.request)
         around = Surroundings(
             snapshot=lambda key: self._snapshot(view, key),
             lend=lambda tasks: _lend(view, self._store, tasks),
@@ -138,7 +138,7 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     return sources
 
 
-class _Reporter:
+class ProgressTeller:
     """Tells the controller of progress, not more often than anybody can read: of a task that is
     learned in a moment nothing but `last`, which goes along when it is published."""
 
