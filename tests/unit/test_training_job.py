@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cluster import training_job
 from cluster.training_job import ProgressTeller, default_workers
 from pathways import Progress
 
@@ -30,13 +29,10 @@ class _Told:
         self.epochs.append(progress.epoch)
 
 
-def test_progress_is_told_now_and_then_and_the_last_is_kept(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_progress_is_told_now_and_then_and_the_last_is_kept() -> None:
     now = [100.0]
-    monkeypatch.setattr(training_job.time, "monotonic", lambda: now[0])
     told = _Told()
-    report = ProgressTeller(told, "00000001-a")
+    report = ProgressTeller(told, "00000001-a", clock=lambda: now[0])
     assert report.last is None
     for epoch in range(1, 13):
         now[0] += 0.1
