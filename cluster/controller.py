@@ -161,9 +161,7 @@ class Controller:
 
     def activity(self) -> NetworkActivity:
         """What ran since this controller started."""
-        view = self.view()
-        here = [e.id for e in self._registry.entries() if view.state(e) in ("resident", "local")]
-        return self._activity.report(self._registry.version, here)
+        return self._activity.report(self._registry.version, self._views.newest.slots)
 
     async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
         """Make a pathway resident and return its slot's handle.
@@ -266,8 +264,8 @@ class Controller:
             now = datetime.now(UTC)
             entries = [p.learned.entry(p.request, now) for p in fresh.values()]
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
-            self._views.publish(entries)
             await self._teach_routers(self._routers.learn, entries)
+            self._views.publish(entries)
             for published in fresh.values():
                 self._expansions.learned(published.request, self._registry.version, published.last)
             self._spawn(self._wake_all(entries))

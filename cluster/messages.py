@@ -155,7 +155,7 @@ class NetworkActivity:
     unknown: int
     """Those of them that were unlike everything learned and activated nothing."""
     resident: tuple[str, ...]
-    """Pathways that are resident now, for example `digits@1`."""
+    """Pathways that are resident in slots now, for example `digits@1`."""
 
 
 @dataclass(frozen=True, kw_only=True)

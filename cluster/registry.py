@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice, takewhile
 
 from immutables import Map
 
@@ -95,6 +95,11 @@ class Registry:
         """The pathways in service, in the order of learning; sorted anew at every call."""
         tasks = sorted(self.current, key=self.places.__getitem__)
         return [self.pathways[PathwayId(task, self.current[task])] for task in tasks]
+
+    def versions(self, task: str) -> list[PathwayEntry]:
+        """Every version of a task that was published, oldest first."""
+        numbered = (self.pathways.get(PathwayId(task, number)) for number in count(1))
+        return [entry for entry in takewhile(bool, numbered) if entry]
 
     def made_by(self, request: str) -> PathwayEntry | None:
         """The pathway that an expansion made and that is in service, by the expansion's id."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class _Worker:
 
     def _learn(self, waiting: WaitingTask, view: NetworkView) -> None:
         """A task that cannot be learned fails alone; the job goes on with the next."""
-        report = _Reporter(self._controller, waiting.request)
+        report = ProgressTeller(self._controller, waiting.request)
         around = Surroundings(
             snapshot=lambda key: self._snapshot(view, key),
             lend=lambda tasks: _lend(view, self._store, tasks),
@@ -138,20 +138,23 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     return sources
 
 
-class _Reporter:
+class ProgressTeller:
     """Tells the controller of progress, not more often than anybody can read: of a task that is
     learned in a moment nothing but `last`, which goes along when it is published."""
 
-    def __init__(self, controller: Any, request: str) -> None:
+    def __init__(
+        self, controller: Any, request: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._controller = controller
         self._request = request
-        self._told = time.monotonic()
+        self._clock = clock
+        self._told = clock()
         self.last: Progress | None = None
         """After the newest epoch."""
 
     def __call__(self, progress: Progress) -> None:
         self.last = progress
-        now = time.monotonic()
+        now = self._clock()
         if now - self._told >= _REPORT_EVERY_S:
             self._told = now
             self._controller.progress.remote(self._request, progress)

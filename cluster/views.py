@@ -88,12 +88,13 @@ class Views:
         old = self._newest
         placement, slots = self._placed or (old.placement, old.slots)
         moved = self._placed is not None
+        withdrawn = {t: r for t, r in self._unavailable.items() if old.unavailable.get(t) != r}
         return NetworkChange(
             epoch=old.epoch + 1,
             published=tuple(self._published),
             placement=MapChange.between(old.placement, placement) if moved else MapChange(),
             slots=MapChange.between(old.slots, slots) if moved else MapChange(),
-            unavailable=MapChange(put=dict(self._unavailable)),
+            unavailable=MapChange(put=withdrawn),
             routers=dict(self._routers),
         )
 

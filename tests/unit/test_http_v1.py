@@ -22,6 +22,13 @@ def sen(network: LearnedNetwork) -> Iterator[Serving]:
 def test_one_task_and_its_versions(sen: Serving) -> None:
     listed = sen.http.get("/v1/tasks").json()["tasks"]
     assert sen.http.get("/v1/tasks/lower").json() == listed[1]
+    for offset, limit in ((0, 2), (1, 2), (2, 100), (7, 1)):
+        part = sen.http.get("/v1/tasks", params={"offset": offset, "limit": limit}).json()
+        assert part["tasks"] == listed[offset : offset + limit]
+        assert part["total"] == len(listed)
+    assert sen.http.get("/v1/tasks", params={"offset": 1}).json()["tasks"] == listed[1:]
+    for wrong in ({"offset": -1}, {"limit": 0}, {"limit": "x"}):
+        assert sen.http.get("/v1/tasks", params=wrong).status_code == 422
     (version,) = sen.http.get("/v1/tasks/lower/versions").json()["versions"]
     assert (version["pathway"], version["in_service"]) == ("lower@1", True)
     assert (version["source"], version["links"]) == ("digits@1", len(listed[1]["links"]))

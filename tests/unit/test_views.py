@@ -88,6 +88,9 @@ def test_nothing_new_makes_no_view() -> None:
     assert not views.renew()
     views.place({}, {})
     assert not views.renew()
+    views = Views(first(unavailable={"a": "damaged"}))
+    views.withdraw("a", "damaged")
+    assert not views.renew()
     assert views.newest.epoch == 1000
     assert views.since(1000) == ()
     assert newest(views.newest, ()) is views.newest
