@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.client import Client
-from cluster.messages import NewTask, Stage
+from cluster.messages import NewTask
 from pathways.simulated import SimulatedTask, SimulatedTasks
 
 _AHEAD = 300  # tasks that wait to be learned
@@ -88,7 +88,7 @@ def grow(client: Client, tasks: SimulatedTasks, look: Callable[[int], None]) -> 
         look(len(here) + done)
         if len(requests) == submitted:
             time.sleep(_POLL_S)
-    failed = sum(s.stage is Stage.FAILED for s in client.expansions())
+    failed = len(here) + len(new) - len(client.tasks())
     return Growth(before=len(here), failed=failed, samples=tuple(samples))
 
 

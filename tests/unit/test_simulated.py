@@ -13,7 +13,7 @@ import pytest
 
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing
-from dispatcher import Router
+from dispatcher import Dispatcher, Router
 from pathways import (
     DataError,
     FrozenPathway,
@@ -134,12 +134,13 @@ def test_a_router_tells_relatives_apart() -> None:
     router = Router(features.dim)
     for task in among:
         router.add(task.name, learn_routing(features, task.train))
-    snapshot = router.solve()
-    right = []
-    for task in among:
-        routes = snapshot.route(features(task.test.x))
-        best = routes.task_probabilities.argmax(axis=1)
-        right += [snapshot.tasks[b] == task.name for b in best]
+    key = IMAGES.signature.key
+    dispatcher = Dispatcher({key: (features, router.solve())})
+    right = [
+        decision.tasks[0] == task.name
+        for task in among
+        for decision in dispatcher.decide(key, task.test.x)
+    ]
     assert np.mean(right) >= 0.97
 
 
