@@ -79,7 +79,7 @@ class RegistryLog:
 
         Raises StoreError; then everything is as good as before.
         """
-        body = _pack(registry)
+        body = pack(registry)
         self._store.write_content(snapshot_path(registry.version, sha256(body)), body)
         before, self._snapshot = self._snapshot, registry.version
         # The one before stays, with the changes since: one damaged file loses nothing.
@@ -123,7 +123,7 @@ class RegistryLog:
                 return _registry(file.version, entries, given["current"])
             if not sha256(body).startswith(file.sha256):
                 raise ValueError("its content is not what its name says")
-            return _unpack(file.version, body)
+            return unpack(file.version, body)
 
     @contextmanager
     def _damage_named(self, name: str) -> Iterator[None]:
@@ -140,8 +140,9 @@ def _needless(file: RegistryFile, snapshot: int) -> bool:
     return file.version < snapshot or (file.version == snapshot and not file.snapshot)
 
 
-def _pack(registry: Registry) -> bytes:
-    """The size of the rest, then compressed lines: what is in service, and every pathway."""
+def pack(registry: Registry) -> bytes:
+    """The registry without its version, small: the size of the rest, then compressed lines, of what
+    is in service and of every pathway."""
     current = {entry.id.task: entry.id.version for entry in registry.entries()}
     entries = (json.dumps(_entry_fields(entry)) for entry in registry.pathways.values())
     lines = "\n".join([json.dumps(current), *entries]).encode()
@@ -149,7 +150,8 @@ def _pack(registry: Registry) -> bytes:
     return len(lines).to_bytes(8, "little") + packed
 
 
-def _unpack(version: int, body: bytes) -> Registry:
+def unpack(version: int, body: bytes) -> Registry:
+    """Read what `pack` gave; raises ValueError, KeyError, TypeError or OSError if it is damaged."""
     size = int.from_bytes(body[:8], "little")
     lines = pa.Codec("zstd").decompress(body[8:], size, asbytes=True)
     current, *entries = lines.split(b"\n")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from immutables import Map
+from ray import cloudpickle
 
 from cluster.changes import MapChange, NetworkChange, RouterChange, newest
 from cluster.messages import NetworkView
@@ -83,6 +84,11 @@ def test_what_is_noted_together_becomes_one_view() -> None:
     assert view.routers["image"].base == "ref"
 
 
+def test_a_view_arrives_in_another_process_as_it_was(network: LearnedNetwork) -> None:
+    view = network.view(placement={A: "handle"}, slots={A: 3}, unavailable={"x": "gone"}, small=7)
+    assert pickle.loads(cloudpickle.dumps(view)) == view
+
+
 def test_nothing_new_makes_no_view() -> None:
     views = Views(first())
     assert not views.renew()
@@ -120,7 +126,7 @@ def test_a_change_is_small_in_a_large_network() -> None:
     views.renew()
     change = len(pickle.dumps(views.since(views.newest.epoch - 1)))
     assert change < 4000
-    assert whole > 100 * change
+    assert whole > 20 * change  # and compressed
 
 
 def test_replaced_snapshots_are_not_kept_for_those_who_lag() -> None:
