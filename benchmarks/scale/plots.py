@@ -26,7 +26,9 @@ def _against_tasks(steps: Sequence[Mapping[str, Any]], path: Path) -> Path:
         for label, values in lines.items():
             panel.plot(tasks, values, marker="o", label=label)
         panel.set(title=title, xlabel="tasks", xscale="log")
-        panel.set_ylim(bottom=0)
+        panel.set_xticks(tasks, [f"{n:,}" for n in tasks], minor=False)
+        panel.minorticks_off()
+        panel.set_ylim(0, 1.08 * max(max(values) for values in lines.values()))
         panel.legend(fontsize="small")
 
     def rps(room: str, traffic: str) -> list[float]:

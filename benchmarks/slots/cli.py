@@ -40,8 +40,8 @@ def run(
     nodes: Annotated[int, typer.Option(min=1)] = 100,
     slots: Annotated[int, typer.Option(min=1, help="On each node.")] = 4,
     pathways_per_slot: Annotated[int, typer.Option(min=1)] = 25,
-    rps: Annotated[float, typer.Option(min=1, help="Requests a second, over all nodes.")] = 5_000,
-    seconds: Annotated[int, typer.Option(min=2, help="Of simulated time.")] = 240,
+    rps: Annotated[float, typer.Option(min=1, help="Requests a second, over all nodes.")] = 2_000,
+    seconds: Annotated[int, typer.Option(min=2, help="Of simulated time.")] = 180,
     expansions_per_s: Annotated[float, typer.Option(min=0)] = 5.0,
     wake_ms: Annotated[float | None, typer.Option(help="In place of the measured time.")] = None,
 ) -> None:
