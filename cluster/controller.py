@@ -41,7 +41,7 @@ from cluster.pool import SlotPool
 from cluster.registry import PathwayEntry, RegistryLog
 from cluster.residency import Residency
 from cluster.routers import Routers
-from cluster.slot import start_slot
+from cluster.slot import nodes_alive, start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
@@ -49,6 +49,8 @@ from dispatcher import DispatcherError
 from pathways import LearnConfig, PathwayId, Progress, TaskData
 
 logger = logging.getLogger(__name__)
+
+_TEND_EVERY_S = 1.0
 
 
 class Controller:
@@ -68,7 +70,9 @@ class Controller:
         self._unavailable: dict[str, str] = {}
         self._pool = SlotPool(
             Residency(config.slots),
-            lambda slot: start_slot(slot, config.slots, config.store),
+            lambda seat: start_slot(seat, config.slots, config.store),
+            stop_slot,
+            self._entry_and_source,
             self._changed,
         )
         self._activity = Activity()
@@ -82,6 +86,7 @@ class Controller:
 
     async def start(self) -> None:
         """Bring back what the store holds: routers, running slots, waiting expansions."""
+        self._pool.see(await asyncio.to_thread(nodes_alive))
         await self._adopt_slots()
         keys = set()
         for entry in self._registry.entries():
@@ -93,15 +98,34 @@ class Controller:
             await self._solve(key)
         await asyncio.to_thread(self._expansions.resume)
         self._spawn(self._wake_all(self._registry.entries()))
+        self._spawn(self._tend_slots())
         self._spawn(self._expansions.run_jobs())
         self._spawn(self._expansions.tell_waiting())
         self._changed()
 
     async def _adopt_slots(self) -> None:
+        """Those of nodes that are alive; the others have gone with theirs."""
         names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
-        for slot in sorted(s for s in map(parse_slot_actor_name, names) if s is not None):
-            handle = ray.get_actor(slot_actor_name(slot), namespace=NAMESPACE)
-            await self._pool.adopt(slot, handle)
+        seats = [seat for seat in map(parse_slot_actor_name, names) if seat is not None]
+        adopting = (
+            self._pool.adopt(seat, ray.get_actor(slot_actor_name(seat), namespace=NAMESPACE))
+            for seat in sorted(seats, key=lambda seat: (seat.number, seat.node))
+        )
+        await asyncio.gather(*adopting)
+
+    async def _tend_slots(self) -> None:
+        """Follow nodes that join and leave, and keep slots in order, for as long as this lives."""
+        while True:
+            await asyncio.sleep(_TEND_EVERY_S)
+            try:
+                self._pool.see(await asyncio.to_thread(nodes_alive))
+            except RayError as error:
+                logger.warning("the cluster does not say which nodes it has: %s", error)
+            self._pool.tend()
+
+    def _entry_and_source(self, pathway: PathwayId) -> tuple[PathwayEntry, PathwayEntry | None]:
+        entry = self._registry.pathways[pathway]
+        return entry, self._registry.source_of(entry)
 
     # --- the network as others see it ------------------------------------------------------
 
@@ -112,6 +136,7 @@ class Controller:
             registry=self._registry,
             placement=self._pool.placement(),
             slots=self._pool.slots(),
+            nodes=self._pool.nodes(),
             routers=dict(self._snapshots),
             unavailable=dict(self._unavailable),
             small=self._config.slots.small,
@@ -149,9 +174,8 @@ class Controller:
         """
         if missing:
             await self._pool.reconcile(pathway)
-        entry = self._registry.pathways[pathway]
         try:
-            return await self._pool.wake(entry, self._registry.source_of(entry))
+            return await self._pool.wake(pathway)
         except TaskUnavailable as error:
             self._set_unavailable(pathway.task, str(error))
             raise
@@ -167,11 +191,11 @@ class Controller:
         self._changed()
 
     async def _wake_all(self, entries: list[PathwayEntry]) -> None:
-        """Wake those that live in slots, as many as there is room for."""
+        """Wake those that live in slots, as many as there is room for, pinned ones first."""
         slots = self._config.slots
-        capacity = slots.max_slots * slots.pathways_per_slot
         large = [e for e in entries if e.spec.active_parameters > slots.small]
-        waking = (self.wake(entry.id) for entry in large[:capacity])
+        large.sort(key=lambda entry: entry.id.task not in slots.pinned)
+        waking = (self.wake(entry.id) for entry in large[: self._pool.capacity])
         for outcome in await asyncio.gather(*waking, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
                 raise outcome
@@ -243,10 +267,10 @@ class Controller:
         entries = registry.entries()
         lenders = [registry.source_of(entry) for entry in entries]
         stored = await verify_stored.remote(self._config.store, entries, lenders)
-        probed = [resident[e.id].verify.remote(e.id) for e in entries if e.id in resident]
-        asked = [e.id for e in entries if e.id in resident]
+        asked = [(e.id, handle) for e in entries for handle in resident.get(e.id, ())]
+        probed = [handle.verify.remote(id) for id, handle in asked]
         outcomes = await asyncio.gather(*probed, return_exceptions=True)
-        return with_residents(stored, dict(zip(asked, outcomes, strict=True)))
+        return with_residents(stored, zip((id for id, _ in asked), outcomes, strict=True))
 
     def _spawn(self, work: Any) -> None:
         """Run in the background; asyncio only keeps weak references to tasks."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 
 from cluster.config import SenConfig
 from cluster.dispatch import NetworkDispatcher
@@ -22,6 +22,7 @@ from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.running import Running, SlotGone
+from cluster.slot import GONE
 from cluster.store import Store
 from dispatcher import Snapshot
 from pathways import Inputs, PathwayId
@@ -112,7 +113,7 @@ async def run_in_slot(
     """One call to a slot's actor."""
     try:
         return list(await handle.run.remote(list(groups)))
-    except RayActorError as error:
+    except GONE as error:
         raise SlotGone(str(error)) from error
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 
 from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.local import LocalSlot
@@ -20,7 +22,9 @@ from pathways import FrozenPathway, Inputs, PathwayId, PathwaysError, run_togeth
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 5  # a slot may be restarting, or another dispatcher's wake may evict this pathway
+_TRIES = 6  # a slot may be lost, or another dispatcher's wake may evict this pathway
+_PAUSE_S = 0.1  # before the third try; twice as long before each further one
+_WAKES = 16  # pathways that one dispatcher has woken at once
 _INLINE_ROWS = 96  # rows of small pathways that take less than handing them to a thread
 
 Given = NDArray[np.float32] | Exception
@@ -58,8 +62,9 @@ class Running:
         self._local = local
         self._meter = meter or NoMeter()
         self._view: NetworkView | None = None
-        self._placement: dict[PathwayId, Any] = {}
-        self._waking = asyncio.Lock()
+        self._placement: dict[PathwayId, tuple[Any, ...]] = {}
+        self._calls: Counter[Any] = Counter()  # slot's handle → calls that have not returned
+        self._waking = asyncio.Semaphore(_WAKES)
 
     def adopt(self, view: NetworkView) -> None:
         """Where pathways are from now on."""
@@ -132,14 +137,26 @@ class Running:
     # --- in slots' actors --------------------------------------------------------------------
 
     async def _run_elsewhere(self, groups: Groups) -> dict[PathwayId, Given]:
-        """Residents at once, one call a slot; then the dormant, one by one."""
-        placed = {p: self._placement[p] for p in groups if p in self._placement}
-        done: dict[PathwayId, Given] = dict(await self._run_residents(groups, placed))
-        self._meter.residency(len(done), len(groups) - len(done))
-        for pathway, x in groups.items():
-            if pathway not in done:
-                done[pathway] = await self._wake_and_run(pathway, x, missing=pathway in placed)
-        return done
+        """Residents at once, one call a slot; at the same time the dormant are woken."""
+        placed = self._choose(groups)
+        dormant = [pathway for pathway in groups if pathway not in placed]
+        # Sent in this order, so that no wake takes a place from what runs here.
+        running = asyncio.ensure_future(self._run_residents(groups, placed))
+        woken = self._wake_all(groups, dormant, missing=False)
+        residents, done = await asyncio.gather(running, woken)
+        lost = [pathway for pathway in placed if pathway not in residents]
+        self._meter.residency(len(residents), len(groups) - len(residents))
+        return {**residents, **done, **await self._wake_all(groups, lost, missing=True)}
+
+    def _choose(self, groups: Groups) -> dict[PathwayId, Any]:
+        """For each resident pathway the least busy of its slots; one at random among equals."""
+        return {p: self._least_busy(self._placement[p]) for p in groups if p in self._placement}
+
+    def _least_busy(self, handles: tuple[Any, ...]) -> Any:
+        if len(handles) == 1:
+            return handles[0]
+        least = min(self._calls[handle] for handle in handles)
+        return random.choice([handle for handle in handles if self._calls[handle] == least])
 
     async def _run_residents(
         self, groups: Groups, placed: Mapping[PathwayId, Any]
@@ -157,28 +174,53 @@ class Running:
     ) -> dict[PathwayId, NDArray[np.float32]]:
         """A slot's results; nothing if it lost a pathway or its process meanwhile."""
         try:
-            given = await self._run(handle, groups)
+            given = await self._call(handle, groups)
         except (NotResident, SlotGone):
             return {}
         return {pathway: result for (pathway, _), result in zip(groups, given, strict=True)}
 
-    async def _wake_and_run(self, pathway: PathwayId, x: Inputs, *, missing: bool) -> Given:
-        """Run a pathway that has to be woken.
+    async def _call(
+        self, handle: Any, groups: list[tuple[PathwayId, Inputs]]
+    ) -> list[NDArray[np.float32]]:
+        self._calls[handle] += 1
+        try:
+            return await self._run(handle, groups)
+        finally:
+            self._calls[handle] -= 1
+            if not self._calls[handle]:
+                del self._calls[handle]
 
-        One at a time: what was woken runs before the next wake can evict it, so a batch may
-        need more pathways than there are places.
-        """
+    async def _wake_all(
+        self, groups: Groups, pathways: Sequence[PathwayId], *, missing: bool
+    ) -> dict[PathwayId, Given]:
+        """Wake and run each by itself: what was woken stays in its slot until it has run, so a
+        batch may need more pathways than there are places."""
+        given = await asyncio.gather(
+            *(self._wake_and_run(p, groups[p], missing=missing) for p in pathways)
+        )
+        return dict(zip(pathways, given, strict=True))
+
+    async def _wake_and_run(self, pathway: PathwayId, x: Inputs, *, missing: bool) -> Given:
+        """Run a pathway that has to be woken."""
         async with self._waking:
-            for _ in range(_TRIES):
+            for tried in range(_TRIES):
+                if tried > 1:
+                    await asyncio.sleep(_PAUSE_S * 2 ** (tried - 2))
                 try:
-                    started = time.perf_counter()
-                    handle = await self._wake(pathway, missing=missing)
-                    self._meter.stage("wake", time.perf_counter() - started)
-                    self._placement[pathway] = handle
-                    (result,) = await self._run(handle, [(pathway, x)])
-                    return result
-                except (NotResident, SlotGone):
+                    return await self._try_to_run(pathway, x, missing=missing)
+                except (NotResident, SlotGone, RayActorError) as error:
+                    logger.info("%s is tried again: %s", pathway, error)
                     missing = True
                 except (SenError, PathwaysError, RayError) as error:
                     return error
         return TaskUnavailable(f"{pathway} did not answer after {_TRIES} tries; try again")
+
+    async def _try_to_run(
+        self, pathway: PathwayId, x: Inputs, *, missing: bool
+    ) -> NDArray[np.float32]:
+        started = time.perf_counter()
+        handle = await self._wake(pathway, missing=missing)
+        self._meter.stage("wake", time.perf_counter() - started)
+        self._placement[pathway] = (handle,)
+        (result,) = await self._call(handle, [(pathway, x)])
+        return result

@@ -140,7 +140,7 @@ def network_lines(network: NetworkReply) -> Iterable[str]:
     yield f"{network.parameters:,} weights{active}"
     yield f"at most {network.max_active_pathways} pathways active for an input"
     for slot in network.slots:
-        yield f"slot {slot.slot}: {', '.join(slot.pathways)}"
+        yield f"slot {slot.slot} on node {slot.node[:8]}: {', '.join(slot.pathways)}"
     if network.local:
         yield f"in the dispatchers: {', '.join(network.local)}"
     if network.dormant:

@@ -111,7 +111,7 @@ def test_a_pathway_that_never_answers_is_unavailable_in_the_end(
     network: LearnedNetwork, sets: Sets
 ) -> None:
     unlucky = Unlucky(network, run=[SlotGone("killed")] * 9, wake=[])
-    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 5 tries; try again"):
+    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 6 tries; try again"):
         run(dispatcher(unlucky).answer(inputs(sets, "digits"), "digits"))
 
 
