@@ -38,10 +38,11 @@ from cluster.names import (
     slot_actor_name,
 )
 from cluster.pool import SlotPool
+from cluster.ray_nodes import ON_HEAD, nodes_alive
 from cluster.registry import PathwayEntry, RegistryLog
 from cluster.residency import Residency
 from cluster.routers import Routers
-from cluster.slot import nodes_alive, start_slot, stop_slot
+from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
@@ -302,6 +303,7 @@ def start_controller(config: SenConfig) -> Any:
             lifetime="detached",
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

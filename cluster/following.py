@@ -21,6 +21,7 @@ from cluster.local import LocalSlot
 from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
+from cluster.ray_nodes import ON_HEAD
 from cluster.running import Running, SlotGone
 from cluster.slot import GONE
 from cluster.store import Store
@@ -136,6 +137,7 @@ def start_dispatcher(config: SenConfig) -> Any:
             get_if_exists=True,
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

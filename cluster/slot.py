@@ -24,7 +24,6 @@ from cluster.bodies import Bodies
 from cluster.config import SlotConfig
 from cluster.errors import NotResident
 from cluster.names import NAMESPACE, slot_actor_name
-from cluster.nodes import Node
 from cluster.places import Seat
 from cluster.registry import PathwayEntry
 from cluster.store import Store
@@ -163,6 +162,7 @@ def start_slot(seat: Seat, config: SlotConfig, store_uri: str) -> Any:
             get_if_exists=True,
             num_cpus=config.cpus,
             num_gpus=config.gpus,
+            memory=1,  # Ray heeds no node where an actor reserves nothing at all
             max_restarts=-1,
             scheduling_strategy=NodeAffinitySchedulingStrategy(seat.node, soft=False),
         )
@@ -177,16 +177,3 @@ async def stop_slot(handle: Any) -> None:
     except GONE as error:
         logger.info("a slot ended before it was stopped: %s", error)
     ray.kill(handle, no_restart=True)
-
-
-def nodes_alive() -> list[Node]:
-    """The nodes of the joined cluster."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    return [
-        Node(
-            id=node["NodeID"],
-            cpus=node["Resources"].get("CPU", 0.0),
-            gpus=node["Resources"].get("GPU", 0.0),
-        )
-        for node in alive
-    ]
