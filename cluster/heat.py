@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathways import PathwayId
 
 _HALF_LIFE_S = 10.0
+_RATE = math.log(2) / _HALF_LIFE_S  # of a steady rate the count becomes rate / this
 
 
 class Heat:
@@ -17,14 +18,16 @@ class Heat:
         self._clock = clock
         self._counts: dict[PathwayId, tuple[float, float]] = {}  # → (rows, as of when)
 
-    def add(self, pathway: PathwayId, rows: int) -> None:
-        """It ran so many more rows."""
+    def add(self, pathway: PathwayId, rows: int) -> float:
+        """It ran so many more rows; returns its rows a second."""
         now = self._clock()
-        self._counts[pathway] = (self._decayed(pathway, now) + rows, now)
+        count = self._decayed(pathway, now) + rows
+        self._counts[pathway] = (count, now)
+        return count * _RATE
 
     def rate(self, pathway: PathwayId) -> float:
         """Rows a second."""
-        return self._decayed(pathway, self._clock()) * math.log(2) / _HALF_LIFE_S
+        return self._decayed(pathway, self._clock()) * _RATE
 
     def forget(self, pathway: PathwayId) -> None:
         """It is dormant."""

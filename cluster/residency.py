@@ -34,9 +34,10 @@ class Residency:
         self._heat = Heat(clock)
         self._idle: OrderedDict[tuple[PathwayId, int], None] = OrderedDict()
         # Copies that may make room, least recently used first: loaded, not pinned, not moving.
+        self._ready: dict[PathwayId, tuple[int, ...]] = {}
         self._loading: set[tuple[PathwayId, int]] = set()
         self._moving: dict[PathwayId, tuple[int, int]] = {}  # → (from, to)
-        self._ran: set[PathwayId] = set()  # since `tend` last looked
+        self._hot: set[PathwayId] = set()  # that ran much since `tend` last looked
         self._lost: dict[PathwayId, None] = {}  # to be woken again at once
 
     # --- what there is -----------------------------------------------------------------------
@@ -49,8 +50,7 @@ class Residency:
     @property
     def resident(self) -> dict[PathwayId, tuple[int, ...]]:
         """Pathway → the slots where it is loaded and ready."""
-        ready = {p: self.ready(p) for p in self._places.copies}
-        return {p: slots for p, slots in ready.items() if slots}
+        return dict(self._ready)
 
     @property
     def slots(self) -> dict[int, str]:
@@ -59,9 +59,7 @@ class Residency:
 
     def ready(self, pathway: PathwayId) -> tuple[int, ...]:
         """Slots in which a pathway is loaded, but for one that it leaves."""
-        left, _ = self._moving.get(pathway, (None, None))
-        here = [s for s in self._places.where(pathway) if (pathway, s) not in self._loading]
-        return tuple(s for s in here if s != left) or tuple(here)
+        return self._ready.get(pathway, ())
 
     def ready_in(self, slot: int) -> frozenset[PathwayId]:
         """The pathways that are loaded in a slot."""
@@ -87,6 +85,7 @@ class Residency:
         for pathway, source in held.items():
             self._places.put(pathway, slot, source)
             self._settle(pathway, slot)
+            self._note(pathway)
         return slot
 
     def use(self, counts: Mapping[PathwayId, int]) -> None:
@@ -96,9 +95,8 @@ class Residency:
             for slot in slots:
                 if (pathway, slot) in self._idle:
                     self._idle.move_to_end((pathway, slot))
-            if slots:
-                self._heat.add(pathway, rows)
-                self._ran.add(pathway)
+            if slots and self._heat.add(pathway, rows) > self._config.replicate_above:
+                self._hot.add(pathway)
 
     def loaded(self, placement: Placement) -> None:
         """What was placed is loaded and ready, and what had to make room is gone."""
@@ -106,6 +104,7 @@ class Residency:
         if copy in self._loading:
             self._loading.remove(copy)
             self._settle(*copy)
+            self._note(placement.load)
         if placement.evict is not None:
             self.drop(placement.evict, placement.slot)
         if placement.leave is not None:
@@ -129,6 +128,7 @@ class Residency:
             del self._moving[pathway]
         if not self._places.where(pathway):
             self._heat.forget(pathway)
+        self._note(pathway)
 
     def missing(self, pathway: PathwayId, slot: int) -> None:
         """A slot lost a pathway, for its process was started anew."""
@@ -146,6 +146,15 @@ class Residency:
         for pathway in list(self._places.held(slot)):
             self.missing(pathway, slot)
         self._places.remove(slot)
+
+    def _note(self, pathway: PathwayId) -> None:
+        """Write down where a pathway is ready, after that changed."""
+        left, _ = self._moving.get(pathway, (None, None))
+        here = [s for s in self._places.where(pathway) if (pathway, s) not in self._loading]
+        if here:
+            self._ready[pathway] = tuple(s for s in here if s != left) or tuple(here)
+        else:
+            self._ready.pop(pathway, None)
 
     def _settle(self, pathway: PathwayId, slot: int) -> None:
         if not self._is_pinned(pathway) and slot not in self._places.retiring:
@@ -237,13 +246,13 @@ class Residency:
     def _replicate(self) -> list[Placement]:
         """One copy more of what ran more rows lately than its slots are trusted with."""
         given = []
-        for pathway in self._ran:
+        for pathway in self._hot:
             copies = len(self._places.where(pathway))
             settled = copies == len(self.ready(pathway)) and pathway not in self._moving
             wanted = copies < self._config.max_replicas and self._is_hot(pathway, copies)
             if copies and settled and wanted:
                 given.append(self._place(pathway, self._places.source(pathway)))
-        self._ran.clear()
+        self._hot.clear()
         return [placement for placement in given if placement]
 
     def _retire(self) -> list[Instruction]:
@@ -275,6 +284,7 @@ class Residency:
             placement = self._place(pathway, source, may_evict=pinned)
             if placement is not None:
                 self._moving[pathway] = (slot, placement.slot)
+                self._note(pathway)
                 return replace(placement, leave=slot)
         self.drop(pathway, slot)
         return Unload(pathway=pathway, slot=slot)
