@@ -9,9 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray.exceptions import RayError
 
 from cluster.config import SenConfig
@@ -22,7 +20,7 @@ from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
 from cluster.ray_nodes import ON_HEAD
-from cluster.running import Running, SlotGone
+from cluster.running import Results, Running, SlotGone
 from cluster.slot import GONE
 from cluster.store import Store
 from dispatcher import Snapshot
@@ -108,9 +106,7 @@ class FollowingDispatcher:
         return await self._controller.wake.remote(pathway, missing)
 
 
-async def run_in_slot(
-    handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]
-) -> list[NDArray[np.float32]]:
+async def run_in_slot(handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
     """One call to a slot's actor."""
     try:
         return list(await handle.run.remote(list(groups)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cluster.config import SlotConfig
 
 _SHUN_S = 15.0  # Ray takes some 12 s to notice that a node which was cut off is dead
+_FULL_S = 30.0  # others use the CPUs or GPUs: look again after that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Nodes:
         self._quotas: dict[str, int] = {}
         self._shunned: dict[str, float] = {}
         # Node → until when nothing is placed there, for a slot of it was lost.
+        self._full: dict[str, float] = {}
+        # Node → until when no slot is started there, for Ray had no room for one.
 
     def seen(self, nodes: Iterable[Node]) -> frozenset[str]:
         """These are the nodes now; returns those that have gone."""
@@ -39,7 +42,9 @@ class Nodes:
         limits = {node.id: _limit(node, self._config) for node in nodes}
         gone = frozenset(before - limits.keys())
         self._quotas = _shared_out(limits, self._config.max_slots)
-        self._shunned = {n: until for n, until in self._shunned.items() if n not in gone}
+        for node in gone:
+            self._shunned.pop(node, None)
+            self._full.pop(node, None)
         return gone
 
     @property
@@ -50,6 +55,14 @@ class Nodes:
     def shun(self, node: str, now: float) -> None:
         """A slot of it was lost, so the node may be too: place elsewhere for a while."""
         self._shunned[node] = now + _SHUN_S
+
+    def full(self, node: str, now: float) -> None:
+        """Ray had no room for another slot there: start none for a while."""
+        self._full[node] = now + _FULL_S
+
+    def is_full(self, node: str, now: float) -> bool:
+        """Whether Ray had no room there lately."""
+        return self._full.get(node, now) > now
 
     def usable(self, now: float) -> frozenset[str]:
         """Nodes to place on: those not shunned, or all if that leaves none."""

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
+from ray.exceptions import ActorUnschedulableError
+
 from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.instructions import Placement, Stop, Unload, Wake
 from cluster.nodes import Node
@@ -196,6 +198,9 @@ class SlotPool:
         except (PathwaysError, SenError) as error:
             self._damaged(placement)
             raise TaskUnavailable(f"{entry.id} cannot be loaded: {error}") from error
+        except ActorUnschedulableError as error:
+            self._cannot_start(placement.slot, actor)
+            raise NotResident(f"Ray has no room for slot {placement.slot}: {error}") from error
         except (*GONE, TimeoutError) as error:
             self._residency.refused(placement)
             await self._check(placement.slot)
@@ -212,6 +217,12 @@ class SlotPool:
         if placement.leave in self._actors:
             self._actors[placement.leave].unload.remote(placement.load)
         self._told()
+
+    def _cannot_start(self, slot: int, actor: Any) -> None:
+        if self._actors.get(slot) is actor:  # else another caller has seen to it
+            self._residency.cannot_start(slot)
+            del self._actors[slot]
+            self._told()
 
     def _damaged(self, placement: Placement) -> None:
         self._residency.drop(placement.load, placement.slot)

@@ -142,6 +142,11 @@ class Residency:
         self._nodes.shun(self._places.seat(slot).node, self._clock())
         self._lose(slot)
 
+    def cannot_start(self, slot: int) -> None:
+        """Ray has no room for a slot on its node: forget it, and start none there for a while."""
+        self._nodes.full(self._places.seat(slot).node, self._clock())
+        self._lose(slot)
+
     def _lose(self, slot: int) -> None:
         for pathway in list(self._places.held(slot)):
             self.missing(pathway, slot)
@@ -205,7 +210,8 @@ class Residency:
         return min(roomy, key=lambda n: (n in with_copy, self._fill(n), n), default=None)
 
     def _has_room(self, node: str, pathway: PathwayId) -> bool:
-        may_start = len(self._places.running_on(node)) < self._nodes.quotas[node]
+        may_have_more = len(self._places.running_on(node)) < self._nodes.quotas[node]
+        may_start = may_have_more and not self._nodes.is_full(node, self._clock())
         return may_start or self._places.open_on(node, pathway) is not None
 
     def _fill(self, node: str) -> float:
@@ -268,7 +274,8 @@ class Residency:
 
     def _choose_to_retire(self) -> None:
         counts = {node: len(self._places.running_on(node)) for node in self._nodes.quotas}
-        usable = self._nodes.usable(self._clock())
+        now = self._clock()
+        usable = [n for n in self._nodes.usable(now) if not self._nodes.is_full(n, now)]
         if (node := node_to_relieve(counts, self._nodes.quotas, usable)) is None:
             return
         slots = self._places.running_on(node)

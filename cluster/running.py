@@ -7,7 +7,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,8 +33,11 @@ Given = NDArray[np.float32] | Exception
 
 Groups = Mapping[PathwayId, Inputs]
 
-Run = Callable[[Any, Sequence[tuple[PathwayId, Inputs]]], Awaitable[list[NDArray[np.float32]]]]
-"""Run groups of inputs in the slot with this handle; raises NotResident or SlotGone."""
+Results = list[NDArray[np.float32] | None]
+
+Run = Callable[[Any, Sequence[tuple[PathwayId, Inputs]]], Awaitable[Results]]
+"""Run groups of inputs in the slot with this handle, None for a pathway that is not resident in
+it; raises SlotGone."""
 
 
 class Wake(Protocol):
@@ -138,57 +142,58 @@ class Running:
 
     async def _run_elsewhere(self, groups: Groups) -> dict[PathwayId, Given]:
         """Residents at once, one call a slot; at the same time the dormant are woken."""
-        placed = self._choose(groups)
+        placed = {p: self._placement[p] for p in groups if p in self._placement}
         dormant = [pathway for pathway in groups if pathway not in placed]
-        # Sent in this order, so that no wake takes a place from what runs here.
-        running = asyncio.ensure_future(self._run_residents(groups, placed))
-        woken = self._wake_all(groups, dormant, missing=False)
-        residents, done = await asyncio.gather(running, woken)
+        # In this order, so that no wake takes a place from what runs here.
+        residents, done = await asyncio.gather(
+            self._run_residents(groups, placed), self._wake_all(groups, dormant, missing=False)
+        )
         lost = [pathway for pathway in placed if pathway not in residents]
         self._meter.residency(len(residents), len(groups) - len(residents))
         return {**residents, **done, **await self._wake_all(groups, lost, missing=True)}
 
-    def _choose(self, groups: Groups) -> dict[PathwayId, Any]:
-        """For each resident pathway the least busy of its slots; one at random among equals."""
-        return {p: self._least_busy(self._placement[p]) for p in groups if p in self._placement}
+    async def _run_residents(
+        self, groups: Groups, placed: Mapping[PathwayId, tuple[Any, ...]]
+    ) -> dict[PathwayId, NDArray[np.float32]]:
+        by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
+        for pathway, handles in placed.items():
+            by_slot.setdefault(self._least_busy(handles), []).append((pathway, groups[pathway]))
+        done: dict[PathwayId, NDArray[np.float32]] = {}
+        with self._calling(by_slot):
+            for given in await asyncio.gather(*(self._run_slot(h, g) for h, g in by_slot.items())):
+                done.update(given)
+        return done
 
     def _least_busy(self, handles: tuple[Any, ...]) -> Any:
+        """Of a pathway's slots; one at random among equals."""
         if len(handles) == 1:
             return handles[0]
         least = min(self._calls[handle] for handle in handles)
         return random.choice([handle for handle in handles if self._calls[handle] == least])
 
-    async def _run_residents(
-        self, groups: Groups, placed: Mapping[PathwayId, Any]
-    ) -> dict[PathwayId, NDArray[np.float32]]:
-        by_slot: dict[Any, list[tuple[PathwayId, Inputs]]] = {}
-        for pathway, handle in placed.items():
-            by_slot.setdefault(handle, []).append((pathway, groups[pathway]))
-        done: dict[PathwayId, NDArray[np.float32]] = {}
-        for given in await asyncio.gather(*(self._run_slot(h, g) for h, g in by_slot.items())):
-            done.update(given)
-        return done
+    @contextmanager
+    def _calling(self, handles: Iterable[Any]) -> Iterator[None]:
+        """Count calls from before they are sent, so that those chosen next go elsewhere."""
+        counted = list(handles)
+        self._calls.update(counted)
+        try:
+            yield
+        finally:
+            self._calls.subtract(counted)
+            for handle in counted:
+                if not self._calls[handle]:
+                    del self._calls[handle]
 
     async def _run_slot(
         self, handle: Any, groups: list[tuple[PathwayId, Inputs]]
     ) -> dict[PathwayId, NDArray[np.float32]]:
-        """A slot's results; nothing if it lost a pathway or its process meanwhile."""
+        """A slot's results; none of pathways, or of the process, that it lost meanwhile."""
         try:
-            given = await self._call(handle, groups)
-        except (NotResident, SlotGone):
+            given = await self._run(handle, groups)
+        except SlotGone:
             return {}
-        return {pathway: result for (pathway, _), result in zip(groups, given, strict=True)}
-
-    async def _call(
-        self, handle: Any, groups: list[tuple[PathwayId, Inputs]]
-    ) -> list[NDArray[np.float32]]:
-        self._calls[handle] += 1
-        try:
-            return await self._run(handle, groups)
-        finally:
-            self._calls[handle] -= 1
-            if not self._calls[handle]:
-                del self._calls[handle]
+        found = zip((pathway for pathway, _ in groups), given, strict=True)
+        return {pathway: result for pathway, result in found if result is not None}
 
     async def _wake_all(
         self, groups: Groups, pathways: Sequence[PathwayId], *, missing: bool
@@ -222,5 +227,8 @@ class Running:
         handle = await self._wake(pathway, missing=missing)
         self._meter.stage("wake", time.perf_counter() - started)
         self._placement[pathway] = (handle,)
-        (result,) = await self._call(handle, [(pathway, x)])
+        with self._calling([handle]):
+            (result,) = await self._run(handle, [(pathway, x)])
+        if result is None:
+            raise NotResident(f"{pathway} was unloaded before it ran")
         return result

@@ -82,15 +82,15 @@ class Slot:
         tensors = (t for pathway in self._resident.values() for t in pathway.tensors())
         return sum({t.data_ptr(): t.nbytes for t in tensors}.values())
 
-    def run(self, groups: Sequence[tuple[PathwayId, Inputs]]) -> list[NDArray[np.float32]]:
-        """Class probabilities for each group of inputs, all groups in one call.
-
-        Raises NotResident if a pathway was unloaded meanwhile.
-        """
-        given = run_together([(self._get(pathway), x) for pathway, x in groups])
-        for pathway, _ in groups:
+    def run(self, groups: Sequence[tuple[PathwayId, Inputs]]) -> list[NDArray[np.float32] | None]:
+        """Class probabilities for each group of inputs, one a pathway, all in one call; None where
+        the pathway was unloaded meanwhile."""
+        here = {pathway: x for pathway, x in groups if pathway in self._resident}
+        given = run_together([(self._resident[pathway], x) for pathway, x in here.items()])
+        for pathway in here:
             self._awaited.pop(pathway, None)
-        return given
+        results = dict(zip(here, given, strict=True))
+        return [results.get(pathway) for pathway, _ in groups]
 
     def verify(self, pathway: PathwayId) -> ProbeResult:
         """Run a resident pathway's probes."""
@@ -151,8 +151,11 @@ def start_slot(seat: Seat, config: SlotConfig, store_uri: str) -> Any:
     """Put a slot into an actor of its own, on the node of its seat and nowhere else.
 
     The actor outlives the controller, which finds it again by name; if its process dies, Ray
-    starts it anew, empty. It does not survive its node.
+    starts it anew, empty. It does not survive its node. If others use up what it should reserve
+    there, calls fail at once with ActorUnschedulableError: a slot that waited for room would keep
+    callers waiting.
     """
+    where = NodeAffinitySchedulingStrategy(seat.node, soft=False, _fail_on_unavailable=True)
     return (
         ray.remote(SlotActor)
         .options(
@@ -164,7 +167,7 @@ def start_slot(seat: Seat, config: SlotConfig, store_uri: str) -> Any:
             num_gpus=config.gpus,
             memory=1,  # Ray heeds no node where an actor reserves nothing at all
             max_restarts=-1,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(seat.node, soft=False),
+            scheduling_strategy=where,
         )
         .remote(store_uri, seat.number, config.cpus)
     )

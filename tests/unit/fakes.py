@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnschedulableError, RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
 from cluster.inputs import Input
@@ -31,6 +29,7 @@ from cluster.meter import NoMeter
 from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, Registry, RegistryLog
 from cluster.routers import Routers
+from cluster.running import Results
 from cluster.slot import Slot
 from cluster.store import Store
 from dispatcher import Snapshot
@@ -160,9 +159,7 @@ class LocalSlots:
         """The placement that a view tells."""
         return {self.network.registry.entry(task).id: (slot,) for task, slot in slots.items()}
 
-    async def run(
-        self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]
-    ) -> list[NDArray[np.float32]]:
+    async def run(self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
         self.runs.append(tuple(pathway for pathway, _ in groups))
         await asyncio.sleep(0)
         return handle.run(groups)
@@ -212,6 +209,8 @@ class FakeSlotHandle:
         self.damaged: dict[str, Exception] = {}
         """Pathway → what loading it raises."""
         self.dead = False
+        self.no_room = False
+        """Ray cannot start it."""
         self.restarts = 0
         """So many of the next calls find the process restarting, empty."""
         self.go = asyncio.Event()
@@ -228,6 +227,8 @@ class FakeSlotHandle:
                 self.restarts -= 1
                 self.held.clear()
                 raise RayActorError
+            if self.no_room:
+                raise ActorUnschedulableError("no room")
             if self.dead:
                 raise RayActorError
             return await getattr(self, f"_{name}")(*arguments)

@@ -272,3 +272,17 @@ def test_without_room_elsewhere_what_must_leave_goes_to_the_store() -> None:
     given = cluster.table.tend()
     assert [type(instruction) for instruction in given] == [Unload, Stop]
     assert len(cluster.table.resident) == 1
+
+
+def test_no_slot_moves_to_a_node_that_ray_has_no_room_on() -> None:
+    cluster = Cluster(SlotConfig(per_node=4), node("a"))
+    cluster.wake(*"wxyz")
+    cluster.now(node("a"), node("b"))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement) and move.start and move.start.node == "b"
+    cluster.table.cannot_start(move.slot)
+    cluster.settle()
+    assert cluster.on("a") == 4, "what was to move stays on its node, in a slot that can start"
+    cluster.clock.now += 60
+    cluster.settle()
+    assert (cluster.on("a"), cluster.on("b")) == (2, 2)

@@ -36,6 +36,8 @@ class Pool:
         self.stopped: list[FakeSlotHandle] = []
         self.changes = 0
         self.start_dead = False
+        self.room = 1000
+        """Slots that Ray can start."""
         self.clock = FakeClock()
         config = SlotConfig(max_slots=max_slots, pathways_per_slot=pathways_per_slot, **settings)
         self.sources = {A.id: A, B.id: B, C.id: C}
@@ -53,6 +55,7 @@ class Pool:
     def _start(self, seat: Seat) -> FakeSlotHandle:
         handle = self.handles[len(self.handles)] = FakeSlotHandle()
         handle.dead = self.start_dead
+        handle.no_room = len(self.handles) > self.room
         self.seats.append(seat)
         return handle
 
@@ -499,5 +502,34 @@ def test_when_one_slot_of_a_node_is_lost_the_others_are_looked_at() -> None:
         await made.pool.reconcile(A.id)
         await let_others_run()
         assert list(made.pool.placement()) == [C.id]
+
+    run(work())
+
+
+def test_where_ray_has_no_room_for_a_slot_a_pathway_is_evicted_instead() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=3)
+        made.room = 1
+        await made.wake(A)
+        assert await made.wake(B) is made.handles[0]
+        assert made.pool.slots() == {B.id: (0,)}
+        await made.wake(C)
+        assert len(made.handles) == 2, "no other slot is tried for a while"
+        made.room, made.clock.now = 3, made.clock.now + 60
+        await made.wake(A)
+        assert set(made.pool.placement()) == {A.id, C.id}
+
+    run(work())
+
+
+def test_pathways_that_wait_in_a_slot_that_cannot_start_go_elsewhere() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=3, pathways_per_slot=2, nodes=1)
+        made.room = 1
+        await asyncio.gather(*(made.wake(entry) for entry in (A, B)))
+        made.pool.use({A.id: 1, B.id: 1})
+        d = made_up_entry("d@1")
+        await asyncio.gather(made.wake(C), made.wake(d))
+        assert made.pool.slots() == {C.id: (0,), d.id: (0,)}
 
     run(work())

@@ -6,10 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cluster.running import Running
+from cluster.running import Results, Running
 from cluster.slot import Slot
 from pathways import Inputs, PathwayId
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
@@ -26,9 +23,7 @@ class Counted(LocalSlots):
         self.slow: set[int] = set()
         self.go = asyncio.Event()
 
-    async def run(
-        self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]
-    ) -> list[NDArray[np.float32]]:
+    async def run(self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
         number = self.slots.index(handle)
         self.calls[number] += 1
         if number in self.slow:

@@ -49,13 +49,19 @@ def test_it_does_not_stay_for_ever(network: LearnedNetwork) -> None:
     assert load(slot, network, "fashion", evict=DIGITS)
 
 
-def test_a_pathway_that_is_not_there_is_said_not_to_be(network: LearnedNetwork, sets: Sets) -> None:
-    slot = Slot(network.store.uri)
+def test_a_pathway_that_is_not_there_does_not_keep_others_from_running(
+    network: LearnedNetwork, sets: Sets
+) -> None:
+    slot, x = Slot(network.store.uri), sets["digits"][1].x[:1]
     load(slot, network, "digits")
+    load(slot, network, "fashion")
     slot.unload(DIGITS)
     slot.unload(DIGITS)
+    gone, there = slot.run([(DIGITS, x), (PathwayId("fashion"), x)])
+    assert gone is None
+    assert there is not None and there.shape[0] == 1
     with pytest.raises(NotResident, match="digits@1 is not resident in this slot"):
-        slot.run([(DIGITS, sets["digits"][1].x[:1])])
+        slot.verify(DIGITS)
 
 
 # --- sharing -----------------------------------------------------------------------------------
