@@ -175,8 +175,11 @@ class Controller:
         """
         if missing:
             await self._pool.reconcile(pathway)
+        return await self._wake(pathway, awaited=True)
+
+    async def _wake(self, pathway: PathwayId, *, awaited: bool) -> Any:
         try:
-            return await self._pool.wake(pathway)
+            return await self._pool.wake(pathway, awaited=awaited)
         except TaskUnavailable as error:
             self._set_unavailable(pathway.task, str(error))
             raise
@@ -196,7 +199,8 @@ class Controller:
         slots = self._config.slots
         large = [e for e in entries if e.spec.active_parameters > slots.small]
         large.sort(key=lambda entry: entry.id.task not in slots.pinned)
-        waking = (self.wake(entry.id) for entry in large[: self._pool.capacity])
+        first = large[: self._pool.capacity]
+        waking = (self._wake(entry.id, awaited=False) for entry in first)
         for outcome in await asyncio.gather(*waking, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
                 raise outcome

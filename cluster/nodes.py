@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from cluster.config import SlotConfig
 
 _SHUN_S = 15.0  # Ray takes some 12 s to notice that a node which was cut off is dead
-_FULL_S = 30.0  # others use the CPUs or GPUs: look again after that
+START_AGAIN_S = 5.0  # after others used up a node's CPUs or GPUs; trying costs milliseconds
+MOVE_AGAIN_S = 300.0  # the same before slots are to move there, which is no hurry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Nodes:
         self._shunned: dict[str, float] = {}
         # Node → until when nothing is placed there, for a slot of it was lost.
         self._full: dict[str, float] = {}
-        # Node → until when no slot is started there, for Ray had no room for one.
+        # Node → when Ray last had no room for another slot there.
 
     def seen(self, nodes: Iterable[Node]) -> frozenset[str]:
         """These are the nodes now; returns those that have gone."""
@@ -57,12 +58,12 @@ class Nodes:
         self._shunned[node] = now + _SHUN_S
 
     def full(self, node: str, now: float) -> None:
-        """Ray had no room for another slot there: start none for a while."""
-        self._full[node] = now + _FULL_S
+        """Ray had no room for another slot there."""
+        self._full[node] = now
 
-    def is_full(self, node: str, now: float) -> bool:
+    def was_full(self, node: str, now: float, within_s: float) -> bool:
         """Whether Ray had no room there lately."""
-        return self._full.get(node, now) > now
+        return now - self._full.get(node, -math.inf) < within_s
 
     def usable(self, now: float) -> frozenset[str]:
         """Nodes to place on: those not shunned, or all if that leaves none."""

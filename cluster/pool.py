@@ -105,6 +105,7 @@ class SlotPool:
 
     def tend(self) -> None:
         """Do what should be done besides what callers want: called every second or so."""
+        self._settled.set()  # a node may be trusted again by now
         instructions = self._residency.tend()
         for instruction in instructions:
             match instruction:
@@ -122,26 +123,27 @@ class SlotPool:
 
     # --- waking ------------------------------------------------------------------------------
 
-    async def wake(self, pathway: PathwayId) -> Any:
+    async def wake(self, pathway: PathwayId, *, awaited: bool = True) -> Any:
         """Make a pathway resident; returns the handle of a slot that holds it.
 
+        awaited: somebody will run it at once, so it stays until then.
         Raises TaskUnavailable if its files are damaged, NotResident if it could not be kept in a
         slot for as long as the caller has patience.
         """
         try:
             async with asyncio.timeout(self._patience_s):
-                return await self._wake(pathway)
+                return await self._wake(pathway, _STAY_S if awaited else 0.0)
         except TimeoutError as error:
             raise NotResident(
                 f"{pathway} could not be kept in a slot within {self._patience_s:g} s; are there "
                 f"too few slots? There are places for {self._residency.capacity} pathways"
             ) from error
 
-    async def _wake(self, pathway: PathwayId) -> Any:
+    async def _wake(self, pathway: PathwayId, stay_s: float) -> Any:
         pause = _FIRST_PAUSE_S
         while not (slots := self._residency.ready(pathway)):
             try:
-                await self._once(self._waking, pathway, self._bring)
+                await self._once(self._waking, pathway, lambda p: self._bring(p, stay_s))
             except NotResident as error:
                 logger.warning("%s", error)
                 await asyncio.sleep(pause)
@@ -151,14 +153,14 @@ class SlotPool:
     async def _wake_again(self, pathway: PathwayId) -> None:
         """Nobody waits for it, so there is nobody to tell that it failed."""
         try:
-            await self.wake(pathway)
+            await self.wake(pathway, awaited=False)
         except SenError as error:
             logger.error("%s was lost and cannot be woken: %s", pathway, error)
 
-    async def _bring(self, pathway: PathwayId) -> None:
+    async def _bring(self, pathway: PathwayId, stay_s: float) -> None:
         entry, source = self._find(pathway)
         pause = _FIRST_PAUSE_S / 10
-        while not await self._carry_out(await self._room_for(entry), entry, source, _STAY_S):
+        while not await self._carry_out(await self._room_for(entry), entry, source, stay_s):
             await asyncio.sleep(pause)  # what should make room has not run yet
             pause = min(2 * pause, _FIRST_PAUSE_S)
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from cluster.config import SlotConfig
 from cluster.heat import Heat
 from cluster.instructions import Instruction, Placement, Stop, Unload, Wake
-from cluster.nodes import Node, Nodes, node_to_relieve
+from cluster.nodes import MOVE_AGAIN_S, START_AGAIN_S, Node, Nodes, node_to_relieve
 from cluster.places import Places, Seat
 from pathways import PathwayId
 
@@ -211,7 +211,8 @@ class Residency:
 
     def _has_room(self, node: str, pathway: PathwayId) -> bool:
         may_have_more = len(self._places.running_on(node)) < self._nodes.quotas[node]
-        may_start = may_have_more and not self._nodes.is_full(node, self._clock())
+        was_full = self._nodes.was_full(node, self._clock(), START_AGAIN_S)
+        may_start = may_have_more and not was_full
         return may_start or self._places.open_on(node, pathway) is not None
 
     def _fill(self, node: str) -> float:
@@ -275,7 +276,8 @@ class Residency:
     def _choose_to_retire(self) -> None:
         counts = {node: len(self._places.running_on(node)) for node in self._nodes.quotas}
         now = self._clock()
-        usable = [n for n in self._nodes.usable(now) if not self._nodes.is_full(n, now)]
+        full = {n for n in self._nodes.quotas if self._nodes.was_full(n, now, MOVE_AGAIN_S)}
+        usable = self._nodes.usable(now) - full
         if (node := node_to_relieve(counts, self._nodes.quotas, usable)) is None:
             return
         slots = self._places.running_on(node)

@@ -106,7 +106,7 @@ class Slot:
 
     def whereabouts(self) -> tuple[str, frozenset[int]]:
         """The node this slot runs on and the CPU cores it may use."""
-        return ray.get_runtime_context().get_node_id(), frozenset(os.sched_getaffinity(0))
+        return ray.get_runtime_context().get_node_id(), frozenset(available_cores())
 
     def _get(self, pathway: PathwayId) -> FrozenPathway:
         found = self._resident.get(pathway)

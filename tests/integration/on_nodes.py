@@ -55,6 +55,8 @@ class Story:
     after_join: dict[str, int] = field(default_factory=dict)
     joined_s: float = 0.0
     """Until node c held its share."""
+    copies_on: list[str] = field(default_factory=list)
+    """Nodes that a pathway was on once it had become hot."""
     verified: bool = False
 
 
@@ -144,8 +146,23 @@ def run(cluster: Any, names: dict[Any, str], store: str, x: Any, story: Story) -
         until(lambda: len(client.network().slots) == len(TASKS))
         story.after_join = on_nodes(client.network(), names)
         story.astray += astray(client.network())
+    story.copies_on = sorted(heated(client, x, names))
     story.verified = all(result.ok for result in client.verify())
     stop_network()
+
+
+def heated(client: Client, x: Any, names: dict[Any, str]) -> list[str]:
+    """Ask one task for much until it is in two slots; returns their nodes."""
+    task, many = TASKS[1], x.repeat(64, axis=0)
+
+    def in_two_slots() -> bool:
+        client.predict(many, task=task)
+        return len(client.network().slots.get(PathwayId(task), ())) == 2
+
+    until(in_two_slots)
+    view = client.network()
+    here = {node.node_id: name for node, name in names.items()}
+    return [here[view.nodes[slot]] for slot in view.slots[PathwayId(task)]]
 
 
 def on_nodes(view: NetworkView, names: dict[Any, str]) -> dict[str, int]:

@@ -203,6 +203,8 @@ class FakeSlotHandle:
         """(method, pathway) in the order of running."""
         self.awaited: set[PathwayId] = set()
         """Pathways that are not evicted: a caller waits for them."""
+        self.stays: dict[PathwayId, float] = {}
+        """How long what was loaded is to stay in any case, in seconds."""
         self.sources: list[tuple[PathwayId, PathwayId | None]] = []
         """(pathway, source) of every load."""
         self.held: set[PathwayId] = set()
@@ -240,6 +242,7 @@ class FakeSlotHandle:
         evict: PathwayId | None,
         stay_s: float,
     ) -> bool:
+        self.stays[entry.id] = stay_s
         if evict in self.awaited:
             self.calls.append(("refuse", str(entry.id)))
             return False

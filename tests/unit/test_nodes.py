@@ -283,6 +283,6 @@ def test_no_slot_moves_to_a_node_that_ray_has_no_room_on() -> None:
     cluster.table.cannot_start(move.slot)
     cluster.settle()
     assert cluster.on("a") == 4, "what was to move stays on its node, in a slot that can start"
-    cluster.clock.now += 60
+    cluster.clock.now += 301
     cluster.settle()
     assert (cluster.on("a"), cluster.on("b")) == (2, 2)

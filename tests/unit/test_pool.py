@@ -391,6 +391,17 @@ def test_a_pathway_that_a_caller_waits_for_is_not_evicted() -> None:
     run(work())
 
 
+def test_only_what_a_caller_waits_for_is_to_stay() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=2)
+        await made.wake(A)
+        await made.pool.wake(B.id, awaited=False)
+        assert made.handles[0].stays[A.id] > 0
+        assert made.handles[1].stays[B.id] == 0
+
+    run(work())
+
+
 def test_where_every_pathway_is_waited_for_the_next_waits_for_the_first_to_run() -> None:
     async def work() -> None:
         made = Pool(max_slots=1)
