@@ -36,6 +36,8 @@ class MapChange(Generic[Key, Value]):
         cls, before: Mapping[Key, Value], after: Mapping[Key, Value]
     ) -> MapChange[Key, Value]:
         """The change from `before` to `after`."""
+        if before is after:
+            return cls()
         put = {k: v for k, v in after.items() if k not in before or before[k] != v}
         return cls(put=put, gone=tuple(k for k in before if k not in after))
 
@@ -76,13 +78,15 @@ class NetworkChange:
     """What each new network version brought."""
     placement: MapChange[PathwayId, Any] = field(default_factory=MapChange)
     slots: MapChange[PathwayId, Any] = field(default_factory=MapChange)
+    nodes: MapChange[int, str] = field(default_factory=MapChange)
     unavailable: MapChange[str, str] = field(default_factory=MapChange)
     routers: Mapping[str, RouterChange] = field(default_factory=dict)
     """By signature key."""
 
     def __bool__(self) -> bool:
         """Whether it changes anything."""
-        return any((self.published, self.placement, self.slots, self.unavailable, self.routers))
+        moved = (self.placement, self.slots, self.nodes)
+        return any((self.published, *moved, self.unavailable, self.routers))
 
     def applied(self, view: NetworkView) -> NetworkView:
         """The next view; `view` stays as it is. Costs what the change is large."""
@@ -97,6 +101,7 @@ class NetworkChange:
             registry=registry,
             placement=self.placement.applied(view.placement),
             slots=self.slots.applied(view.slots),
+            nodes=self.nodes.applied(view.nodes),
             unavailable=self.unavailable.applied(view.unavailable),
             routers={**view.routers, **routers},
         )

@@ -44,11 +44,12 @@ from cluster.names import (
     slot_actor_name,
 )
 from cluster.pool import SlotPool
+from cluster.ray_nodes import ON_HEAD, nodes_alive
 from cluster.registry import PathwayEntry
 from cluster.registry_log import RegistryLog
 from cluster.residency import Residency
 from cluster.routers import RouterNews, Routers
-from cluster.slot import start_slot
+from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
@@ -60,6 +61,7 @@ logger = logging.getLogger(__name__)
 _TOGETHER_S = 0.02
 """Changes within this time become one new view, so that followers are woken once for them."""
 _QUIET_S = 2.0
+_TEND_EVERY_S = 1.0
 _GROUP = 64  # learned tasks that are committed together at most
 
 
@@ -91,7 +93,9 @@ class Controller:
         self._routing = asyncio.Lock()
         self._pool = SlotPool(
             Residency(config.slots),
-            lambda slot: start_slot(slot, config.slots, config.store),
+            lambda seat: start_slot(seat, config.slots, config.store),
+            stop_slot,
+            self._entry_and_source,
             self._moved,
         )
         self._activity = Activity()
@@ -117,21 +121,41 @@ class Controller:
 
     async def start(self) -> None:
         """Bring back what the store holds: routers, running slots, waiting expansions."""
+        self._pool.see(await asyncio.to_thread(nodes_alive))
         await self._adopt_slots()
         entries = self._registry.entries()
         await self._teach_routers(self._routers.load, self._registry)
         await asyncio.to_thread(self._expansions.resume)
         self._spawn(self._wake_all(entries))
+        self._spawn(self._tend_slots())
         self._spawn(self._expansions.run_jobs())
         self._spawn(self._expansions.tell_waiting())
         self._spawn(self._expansions.tidy())
         self._spawn(self._tend_routers())
 
     async def _adopt_slots(self) -> None:
+        """Those of nodes that are alive; the others have gone with theirs."""
         names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
-        for slot in sorted(s for s in map(parse_slot_actor_name, names) if s is not None):
-            handle = ray.get_actor(slot_actor_name(slot), namespace=NAMESPACE)
-            await self._pool.adopt(slot, handle)
+        seats = [seat for seat in map(parse_slot_actor_name, names) if seat is not None]
+        adopting = (
+            self._pool.adopt(seat, ray.get_actor(slot_actor_name(seat), namespace=NAMESPACE))
+            for seat in sorted(seats, key=lambda seat: (seat.number, seat.node))
+        )
+        await asyncio.gather(*adopting)
+
+    async def _tend_slots(self) -> None:
+        """Follow nodes that join and leave, and keep slots in order, for as long as this lives."""
+        while True:
+            await asyncio.sleep(_TEND_EVERY_S)
+            try:
+                self._pool.see(await asyncio.to_thread(nodes_alive))
+            except RayError as error:
+                logger.warning("the cluster does not say which nodes it has: %s", error)
+            self._pool.tend()
+
+    def _entry_and_source(self, pathway: PathwayId) -> tuple[PathwayEntry, PathwayEntry | None]:
+        entry = self._registry.pathways[pathway]
+        return entry, self._registry.source_of(entry)
 
     # --- the network as others see it ------------------------------------------------------
 
@@ -170,9 +194,11 @@ class Controller:
         """
         if missing:
             await self._pool.reconcile(pathway)
-        entry = self._registry.pathways[pathway]
+        return await self._wake(pathway, awaited=True)
+
+    async def _wake(self, pathway: PathwayId, *, awaited: bool) -> Any:
         try:
-            return await self._pool.wake(entry, self._registry.source_of(entry))
+            return await self._pool.wake(pathway, awaited=awaited)
         except TaskUnavailable as error:
             self._set_unavailable(pathway.task, str(error))
             raise
@@ -188,7 +214,7 @@ class Controller:
             self._renewing = None
         if self._placement_changed:
             self._placement_changed = False
-            self._views.place(self._pool.placement(), self._pool.slots())
+            self._views.place(self._pool.placement(), self._pool.slots(), self._pool.nodes())
         if self._views.renew():
             self._change.set()
             self._change = asyncio.Event()
@@ -204,11 +230,12 @@ class Controller:
         self._changed()
 
     async def _wake_all(self, entries: list[PathwayEntry]) -> None:
-        """Wake those that live in slots, as many as there is room for."""
+        """Wake those that live in slots, as many as there is room for, pinned ones first."""
         slots = self._config.slots
-        capacity = slots.max_slots * slots.pathways_per_slot
         large = [e for e in entries if e.spec.active_parameters > slots.small]
-        waking = (self.wake(entry.id) for entry in large[:capacity])
+        large.sort(key=lambda entry: entry.id.task not in slots.pinned)
+        first = large[: self._pool.capacity]
+        waking = (self._wake(entry.id, awaited=False) for entry in first)
         for outcome in await asyncio.gather(*waking, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
                 raise outcome
@@ -337,10 +364,10 @@ class Controller:
         entries = registry.entries()
         lenders = [registry.source_of(entry) for entry in entries]
         stored = await verify_stored.remote(self._config.store, entries, lenders)
-        probed = [resident[e.id].verify.remote(e.id) for e in entries if e.id in resident]
-        asked = [e.id for e in entries if e.id in resident]
+        asked = [(e.id, handle) for e in entries for handle in resident.get(e.id, ())]
+        probed = [handle.verify.remote(id) for id, handle in asked]
         outcomes = await asyncio.gather(*probed, return_exceptions=True)
-        return with_residents(stored, dict(zip(asked, outcomes, strict=True)))
+        return with_residents(stored, zip((id for id, _ in asked), outcomes, strict=True))
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         """Run in the background; asyncio only keeps weak references to tasks."""
@@ -373,6 +400,7 @@ def start_controller(config: SenConfig) -> Any:
             lifetime="detached",
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

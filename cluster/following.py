@@ -9,10 +9,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 
 from cluster.changes import News, newest
 from cluster.config import SenConfig
@@ -22,7 +20,9 @@ from cluster.local import LocalSlot
 from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
-from cluster.running import Running, SlotGone
+from cluster.ray_nodes import ON_HEAD
+from cluster.running import Results, Running, SlotGone
+from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
 from pathways import Inputs, PathwayId
@@ -107,13 +107,11 @@ class FollowingDispatcher:
         return await self._controller.wake.remote(pathway, missing)
 
 
-async def run_in_slot(
-    handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]
-) -> list[NDArray[np.float32]]:
+async def run_in_slot(handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
     """One call to a slot's actor."""
     try:
         return list(await handle.run.remote(list(groups)))
-    except RayActorError as error:
+    except GONE as error:
         raise SlotGone(str(error)) from error
 
 
@@ -136,6 +134,7 @@ def start_dispatcher(config: SenConfig) -> Any:
             get_if_exists=True,
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

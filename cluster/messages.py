@@ -117,10 +117,12 @@ class NetworkView:
     epoch: int
     """Grows with every change of the network or of where pathways are resident."""
     registry: Registry
-    placement: Mapping[PathwayId, Any]
-    """Resident pathway → handle of its slot's actor."""
-    slots: Mapping[PathwayId, int] = field(default_factory=dict)
-    """Resident pathway → number of its slot."""
+    placement: Mapping[PathwayId, tuple[Any, ...]]
+    """Resident pathway → handles of its slots' actors; a hot one has more than one."""
+    slots: Mapping[PathwayId, tuple[int, ...]] = field(default_factory=dict)
+    """Resident pathway → numbers of its slots."""
+    nodes: Mapping[int, str] = field(default_factory=dict)
+    """Slot → id of the node it is on."""
     routers: Mapping[str, RouterChange] = field(default_factory=dict)
     """Signature key → its router: a whole snapshot and what was added to it."""
     unavailable: Mapping[str, str] = field(default_factory=dict)

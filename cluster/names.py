@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from cluster.places import Seat
 from pathways import PathwayId
 
 NAMESPACE = "sen"
@@ -12,21 +13,25 @@ CONTROLLER = "sen:controller"
 JOBS = "jobs"  # store directory of running Train jobs, removed when they end
 DISPATCHER = "sen:dispatcher"
 
+_SLOT = re.compile(r"sen:slot:([0-9a-z]+):(\d+)")
 _REQUEST = re.compile(r"(\d{8})-([a-z0-9][a-z0-9._-]*)")
 _ROUTER = re.compile(r"(\d{12})-([0-9a-f]{16})\.safetensors")
 _CHANGE = re.compile(r"(\d{12})\.json")
 _SNAPSHOT = re.compile(r"(\d{12})\.snapshot(?:\.json|-([0-9a-f]{16})\.zst)")
 
 
-def slot_actor_name(slot: int) -> str:
-    """Name of a slot's actor, for example `sen:slot:3`."""
-    return f"sen:slot:{slot}"
+def slot_actor_name(seat: Seat) -> str:
+    """Name of a slot's actor: its node and its number there, for example `sen:slot:4fbe3c16:3`.
+
+    So a slot whose process was lost is found again, and always where it is thought to be.
+    """
+    return f"sen:slot:{seat.node}:{seat.number}"
 
 
-def parse_slot_actor_name(name: str) -> int | None:
-    """The slot's number, or None if `name` is another actor's."""
-    head, _, number = name.rpartition(":")
-    return int(number) if head == "sen:slot" and number.isdecimal() else None
+def parse_slot_actor_name(name: str) -> Seat | None:
+    """Where the slot is, or None if `name` is another actor's."""
+    match = _SLOT.fullmatch(name)
+    return Seat(node=match[1], number=int(match[2])) if match else None
 
 
 def request_id(sequence: int, task: str) -> str:

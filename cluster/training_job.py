@@ -19,16 +19,16 @@ from typing import Any
 
 import ray
 import ray.train
-from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
+from cluster.bodies import read_pathway
 from cluster.changes import newest
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings, carry_out
 from cluster.messages import NetworkView, WaitingTask, Work
-from cluster.slot import read_pathway
+from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
 from dispatcher import DispatcherError, Snapshot
@@ -125,7 +125,7 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     """Weights of resident pathways from their actors at once, of dormant ones from the store."""
     entries = [view.registry.entry(task) for task in tasks if task not in view.unavailable]
     asked = {
-        entry.id: view.placement[entry.id].lend.remote(entry.id)
+        entry.id: view.placement[entry.id][0].lend.remote(entry.id)
         for entry in entries
         if entry.id in view.placement
     }
@@ -133,7 +133,7 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     for entry in entries:
         try:
             sources.append(ray.get(asked[entry.id]))
-        except (KeyError, NotResident, RayActorError):
+        except (KeyError, NotResident, *GONE):
             sources.append(load_source(read_pathway(store, entry)))
     return sources
 

@@ -31,6 +31,15 @@ class _RouterEpochs:
     extensions: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """Where pathways are."""
+
+    placement: Mapping[PathwayId, Any]
+    slots: Mapping[PathwayId, Any]
+    nodes: Mapping[int, str]
+
+
 class Views:
     """The newest view with the last changes; epochs grow by one with each."""
 
@@ -41,7 +50,7 @@ class Views:
         self._published: list[tuple[PathwayEntry, ...]] = []
         self._routers: dict[str, RouterChange] = {}
         self._unavailable: dict[str, str] = {}
-        self._placed: tuple[Mapping[PathwayId, Any], Mapping[PathwayId, Any]] | None = None
+        self._placed: _Placed | None = None
 
     @property
     def newest(self) -> NetworkView:
@@ -56,9 +65,14 @@ class Views:
         """The router of a signature changed."""
         self._routers[key] = change.after(self._routers.get(key))
 
-    def place(self, placement: Mapping[PathwayId, Any], slots: Mapping[PathwayId, Any]) -> None:
-        """Pathways are resident there now, and nowhere else."""
-        self._placed = (placement, slots)
+    def place(
+        self,
+        placement: Mapping[PathwayId, tuple[Any, ...]],
+        slots: Mapping[PathwayId, tuple[int, ...]],
+        nodes: Mapping[int, str],
+    ) -> None:
+        """Pathways are resident there now, and nowhere else; see NetworkView."""
+        self._placed = _Placed(placement, slots, nodes)
 
     def withdraw(self, task: str, reason: str) -> None:
         """A task cannot be served."""
@@ -86,14 +100,14 @@ class Views:
 
     def _noted(self) -> NetworkChange:
         old = self._newest
-        placement, slots = self._placed or (old.placement, old.slots)
-        moved = self._placed is not None
+        placed = self._placed or _Placed(old.placement, old.slots, old.nodes)
         withdrawn = {t: r for t, r in self._unavailable.items() if old.unavailable.get(t) != r}
         return NetworkChange(
             epoch=old.epoch + 1,
             published=tuple(self._published),
-            placement=MapChange.between(old.placement, placement) if moved else MapChange(),
-            slots=MapChange.between(old.slots, slots) if moved else MapChange(),
+            placement=MapChange.between(old.placement, placed.placement),
+            slots=MapChange.between(old.slots, placed.slots),
+            nodes=MapChange.between(old.nodes, placed.nodes),
             unavailable=MapChange(put=withdrawn),
             routers=dict(self._routers),
         )

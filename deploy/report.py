@@ -142,7 +142,7 @@ def network_lines(network: NetworkReply) -> Iterable[str]:
     yield f"{network.parameters:,} weights{active}"
     yield f"at most {network.max_active_pathways} pathways active for an input"
     for slot in network.slots:
-        yield f"slot {slot.slot}: {_some(slot.pathways)}"
+        yield f"slot {slot.slot} on node {slot.node[:8]}: {_some(slot.pathways)}"
     if network.local:
         yield f"in the dispatchers: {_some(network.local)}"
     if network.dormant:

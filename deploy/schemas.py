@@ -85,6 +85,7 @@ class TasksReply(BaseModel):
 
 class SlotInfo(BaseModel):
     slot: int
+    node: str = Field(description="Id of the node that the slot is on")
     pathways: list[str]
 
 
@@ -194,9 +195,6 @@ def network_reply(view: NetworkView, max_active: int) -> NetworkReply:
     """The network at a glance."""
     entries = view.registry.entries()
     shares = [view.registry.active_share([entry.id]) for entry in entries]
-    held: dict[int, list[str]] = {}
-    for pathway, slot in sorted(view.slots.items()):
-        held.setdefault(slot, []).append(str(pathway))
     return NetworkReply(
         network_version=view.registry.version,
         tasks=len(entries),
@@ -204,8 +202,18 @@ def network_reply(view: NetworkView, max_active: int) -> NetworkReply:
         max_active_pathways=max_active,
         mean_active_share=sum(shares) / len(shares) if shares else None,
         links=sum(len(entry.spec.links) for entry in entries),
-        slots=[SlotInfo(slot=slot, pathways=names) for slot, names in sorted(held.items())],
+        slots=_slots(view),
         local=[str(e.id) for e in entries if view.state(e) == "local"],
         dormant=[str(e.id) for e in entries if view.state(e) == "dormant"],
         unavailable=dict(view.unavailable),
     )
+
+
+def _slots(view: NetworkView) -> list[SlotInfo]:
+    """Slots with pathways in them, by node."""
+    held: dict[int, list[str]] = {}
+    for pathway, slots in sorted(view.slots.items()):
+        for slot in slots:
+            held.setdefault(slot, []).append(str(pathway))
+    by_node = sorted(held, key=lambda slot: (view.nodes[slot], slot))
+    return [SlotInfo(slot=n, node=view.nodes[n], pathways=held[n]) for n in by_node]

@@ -97,7 +97,8 @@ def _submitted(
 ) -> list[str]:
     """Request ids of these tasks, of which some may wait already."""
     new = [NewTask(task=t.name, data=t.train, config=t.how) for t in tasks if t.name not in waiting]
-    made = {n.task: e.request for n, e in zip(new, client.learn_many(new), strict=True)}
+    given = client.learn_many(new) if new else []
+    made = {n.task: e.request for n, e in zip(new, given, strict=True)}
     return [made.get(task.name) or waiting[task.name] for task in tasks]
 
 

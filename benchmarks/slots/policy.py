@@ -2,70 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 
 from cluster.config import SlotConfig
+from cluster.instructions import Placement, Wake
+from cluster.nodes import Node
 from cluster.residency import Residency
 from pathways import PathwayId
 
 
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """Something is to be loaded into a slot."""
-
-    pathway: PathwayId
-    slot: int
-    starts: bool
-    """The slot's process must be started first."""
-    evicts: bool
-    """Another pathway makes room."""
-
-
 class Policy:
-    """Slots on nodes. A slot that is lost comes back, empty, on one of the nodes that are left."""
+    """Residency with the simulation's clock."""
 
     def __init__(self, config: SlotConfig, nodes: Collection[str]) -> None:
-        self._residency = Residency(config)
-        self._nodes = list(nodes)
-        self._loading: set[PathwayId] = set()
+        self.now = 0.0
+        """Seconds since the start."""
+        self._residency = Residency(config, clock=lambda: self.now)
+        self._nodes = {name: Node(id=name, cpus=config.per_node * config.cpus) for name in nodes}
+        self._residency.nodes(self._nodes.values())
 
     def ready(self, pathway: PathwayId) -> tuple[int, ...]:
         """Slots in which a pathway can run now."""
-        slot = self._residency.slot_of(pathway)
-        return () if slot is None or pathway in self._loading else (slot,)
+        return self._residency.ready(pathway)
 
     def is_loading(self, pathway: PathwayId) -> bool:
-        """Whether a pathway is being loaded."""
-        return pathway in self._loading
+        """Whether a pathway is being loaded and ready nowhere."""
+        return self._residency.is_placed(pathway) and not self.ready(pathway)
 
-    def place(self, pathway: PathwayId) -> Load | None:
+    def place(self, pathway: PathwayId) -> Placement | None:
         """Choose a slot for a dormant pathway; None if something must settle first."""
-        given = self._residency.place(pathway, keep=self._loading)
-        if given is None:
-            return None
-        self._loading.add(pathway)
-        return Load(
-            pathway=pathway, slot=given.slot, starts=given.start, evicts=given.evict is not None
-        )
+        return self._residency.place(pathway)
 
-    def loaded(self, load: Load) -> None:
+    def loaded(self, placement: Placement) -> None:
         """It can run from now on."""
-        self._loading.discard(load.pathway)
+        self._residency.loaded(placement)
 
     def use(self, counts: Mapping[PathwayId, int]) -> None:
         """These ran so many times."""
-        for pathway in counts:
-            self._residency.use(pathway)
+        self._residency.use(counts)
+
+    def tend(self) -> Iterator[Placement]:
+        """Copies of hot pathways, moves to other nodes, and what lost its place: all to load."""
+        for instruction in self._residency.tend():
+            if isinstance(instruction, Placement):
+                yield instruction
+            elif isinstance(instruction, Wake):
+                placement = self._residency.place(instruction.pathway)
+                if placement is not None:
+                    yield placement
 
     def leave(self, node: str) -> list[int]:
-        """A node is gone; returns its slots."""
-        lost = [s for s in self._residency.slots if self._nodes[s % len(self._nodes)] == node]
-        for slot in lost:
-            self._loading.difference_update(self._residency.lose_slot(slot))
-        return lost
+        """A node is lost; returns its slots."""
+        del self._nodes[node]
+        return self._residency.nodes(self._nodes.values())
 
-    @property
-    def resident(self) -> int:
-        """Pathways in slots."""
-        return len(self._residency.resident)
+    def join(self, node: str) -> None:
+        """A node is new."""
+        self._nodes[node] = Node(id=node, cpus=next(iter(self._nodes.values())).cpus)
+        self._residency.nodes(self._nodes.values())

@@ -32,7 +32,8 @@ _COLUMNS: Mapping[str, Callable[[Mapping[str, float]], str]] = {
     "p99 of waiting for a slot, ms": lambda f: f"{f['wait_p99_ms']:.1f}",
     "busiest slot": lambda f: f"{f['busiest_slot']:.2f}",
     "controller": lambda f: f"{f['controller']:.2f}",
-    "lost": lambda f: f"{f['lost']:,.0f}",
+    "moves": lambda f: f"{f['moves']:,.0f}",
+    "copies": lambda f: f"{f['copies']:,.0f}",
 }
 
 

@@ -28,7 +28,9 @@ class Scenario:
     dispatchers: int = 2
     """On each node."""
     leaving: int = 0
-    """Nodes that are lost half-way, a second apart."""
+    """Nodes that are lost after a third of the time, a second apart."""
+    joining: int = 0
+    """Nodes that are new after two thirds of it."""
 
     @property
     def places(self) -> int:
@@ -68,9 +70,10 @@ def scenarios(
         ),
         replace(
             plain,
-            title="the same, one node in ten lost half-way",
+            title="the same, one node in ten lost, then replaced",
             traffic=live,
             leaving=max(1, nodes // 10),
+            joining=max(1, nodes // 10),
         ),
     ]
 
@@ -78,15 +81,14 @@ def scenarios(
 def simulate(scenario: Scenario, costs: Costs) -> Outcome:
     """Let the traffic of a scenario come in."""
     names = [f"n{number}" for number in range(scenario.nodes)]
-    config = SlotConfig(
-        pathways_per_slot=scenario.pathways_per_slot, max_slots=scenario.nodes * scenario.slots
-    )
-    half = scenario.traffic.seconds / 2
+    config = SlotConfig(pathways_per_slot=scenario.pathways_per_slot, per_node=scenario.slots)
+    third = scenario.traffic.seconds / 3
     simulation = Simulation(
         Policy(config, names),
         costs,
         dispatchers=scenario.nodes * scenario.dispatchers,
-        leaving=[(half + number, names[number]) for number in range(scenario.leaving)],
+        leaving=[(third + number, names[number]) for number in range(scenario.leaving)],
+        joining=[(2 * third + number, f"new{number}") for number in range(scenario.joining)],
     )
     wanted = by_popularity(scenario.traffic)[: scenario.places].tolist()
     simulation.prime(wanted)
@@ -107,6 +109,8 @@ def figures(scenario: Scenario, outcome: Outcome) -> Mapping[str, float]:
         "evictions_per_s": outcome.evictions / seconds,
         "joined_share": outcome.joined / outcome.requests,
         "starts": outcome.starts,
+        "moves": outcome.moves,
+        "copies": outcome.copies,
         "crowded": outcome.crowded,
         "lost": outcome.lost,
         "p50_ms": float(p50),

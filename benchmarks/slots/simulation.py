@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.slots.costs import Costs
-from benchmarks.slots.policy import Load, Policy
+from benchmarks.slots.policy import Policy
 from benchmarks.slots.traffic import Second
+from cluster.instructions import Placement
 from pathways import PathwayId
 
 _TELL_S = 0.5
+_TEND_S = 1.0
 _AGAIN_S = 0.01  # until a wake that found every place taken is tried again
 
 
@@ -38,6 +40,10 @@ class Outcome:
     evictions: int = 0
     starts: int = 0
     """Slots' processes started."""
+    moves: int = 0
+    """Pathways that went to another slot, for their node had too many."""
+    copies: int = 0
+    """Times that a hot pathway was loaded into one slot more."""
     crowded: int = 0
     """Times that every place was being loaded into."""
     lost: int = 0
@@ -69,7 +75,7 @@ class _Request:
 
 
 class Simulation:
-    """One cluster. `leaving`: (second, node) for every node that is lost."""
+    """One cluster. `leaving`, `joining`: (second, node) for every node lost and every new one."""
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class Simulation:
         *,
         dispatchers: int,
         leaving: Sequence[tuple[float, str]] = (),
+        joining: Sequence[tuple[float, str]] = (),
         seed: int = 0,
     ) -> None:
         self._policy, self._costs = policy, costs
@@ -88,21 +95,25 @@ class Simulation:
         self._controller_free = 0.0
         self._waiting: list[deque[_Request]] = [deque() for _ in range(dispatchers)]
         self._waking = [False] * dispatchers
-        self._loads: dict[PathwayId, Load] = {}  # going on now
+        self._loads: dict[tuple[PathwayId, int], Placement] = {}  # going on now
+        self._evicted: set[tuple[PathwayId, int]] = set()  # still there, and gone once they end
         self._woken: dict[PathwayId, list[_Request]] = {}  # → who waits for them
         self._ran: Counter[PathwayId] = Counter()
         self._ids: dict[int, PathwayId] = {}
         self.outcome = Outcome()
         for at, node in leaving:
             self._at(at, lambda now, node=node: self._leave(node))  # type: ignore[misc]
+        for at, node in joining:
+            self._at(at, lambda now, node=node: policy.join(node))  # type: ignore[misc]
         self._at(_TELL_S, self._tell)
+        self._at(_TEND_S, self._tend)
 
     def prime(self, tasks: Sequence[int]) -> None:
         """Begin with these pathways resident; the most wanted first."""
         for task in reversed(tasks):
-            load = self._policy.place(self._id(task))
-            assert load is not None and not load.evicts, f"there is no room for {len(tasks)}"
-            self._policy.loaded(load)
+            placement = self._policy.place(self._id(task))
+            assert placement and not placement.evict, f"there is no room for {len(tasks)}"
+            self._policy.loaded(placement)
 
     def run(self, trace: Iterable[Second]) -> Outcome:
         """Let a whole trace come in, and answer all of it."""
@@ -117,8 +128,7 @@ class Simulation:
             if number % 60 == 0:
                 before = self._minute(before)
         while self._woken or any(self._waking):
-            at, _, happen = heapq.heappop(self._events)
-            happen(at)
+            self._happen()
         assert len(seen.latencies) == seen.requests, "a request was left without an answer"
         return seen
 
@@ -141,25 +151,31 @@ class Simulation:
 
     def _until(self, now: float) -> None:
         while self._events and self._events[0][0] <= now:
-            at, _, happen = heapq.heappop(self._events)
-            happen(at)
+            self._happen()
+
+    def _happen(self) -> None:
+        self._policy.now, _, happen = heapq.heappop(self._events)
+        happen(self._policy.now)
 
     # --- requests ----------------------------------------------------------------------------
 
     def _arrive(self, request: _Request) -> None:
         self.outcome.requests += 1
-        if self._policy.ready(request.pathway):
+        if slots := self._slots(request.pathway):
             self.outcome.hits += 1
-            self._run(request, request.at)
+            self._run(request, slots, request.at)
         elif self._policy.is_loading(request.pathway):
             self.outcome.joined += 1
-            self._woken[request.pathway].append(request)
+            self._woken.setdefault(request.pathway, []).append(request)
         else:
             self._want(request, request.at)
 
-    def _run(self, request: _Request, now: float) -> float:
+    def _slots(self, pathway: PathwayId) -> list[int]:
+        """Where a pathway will still be when a call arrives."""
+        return [s for s in self._policy.ready(pathway) if (pathway, s) not in self._evicted]
+
+    def _run(self, request: _Request, slots: Sequence[int], now: float) -> float:
         """In one of the pathway's slots; returns when its answer is back."""
-        slots = self._policy.ready(request.pathway)
         slot = slots[int(self._rng.integers(len(slots)))] if len(slots) > 1 else slots[0]
         there = now + self._costs.hop_s / 2
         start = max(there, self._free.get(slot, 0.0))
@@ -193,40 +209,48 @@ class Simulation:
 
     def _wake(self, request: _Request, now: float) -> None:
         pathway = request.pathway
-        if self._policy.ready(pathway):
+        if self._slots(pathway):
             self.outcome.joined += 1
             self._answer(request, now)
         elif self._policy.is_loading(pathway):
             self.outcome.joined += 1
-            self._woken[pathway].append(request)
-        elif (load := self._policy.place(pathway)) is None:
+            self._woken.setdefault(pathway, []).append(request)
+        elif self._policy.ready(pathway) or not (placement := self._policy.place(pathway)):
             self.outcome.crowded += 1
             self._at(now + _AGAIN_S, lambda at: self._wake(request, at))
         else:
-            self._loads[pathway], self._woken[pathway] = load, [request]
-            self._load(load, now)
+            self._woken[pathway] = [request]
+            self.outcome.wakes += 1
+            self._load(placement, now)
 
-    def _load(self, load: Load, now: float) -> None:
-        seen = self.outcome
-        seen.wakes += 1
-        seen.evictions += load.evicts
-        seen.starts += load.starts
-        took = self._costs.wake_s + (self._costs.start_s if load.starts else 0.0)
-        start = max(now + self._costs.hop_s / 2, self._free.get(load.slot, 0.0))
-        self._free[load.slot] = start + took
-        seen.busy_s[load.slot] += took
-        self._at(start + took, lambda at: self._loaded(load, at))
+    def _load(self, placement: Placement, now: float) -> None:
+        seen, slot = self.outcome, placement.slot
+        self._loads[placement.load, slot] = placement
+        if placement.evict is not None:
+            seen.evictions += 1
+            self._evicted.add((placement.evict, slot))
+        seen.starts += placement.start is not None
+        took = self._costs.wake_s + (self._costs.start_s if placement.start else 0.0)
+        start = max(now + self._costs.hop_s / 2, self._free.get(slot, 0.0))
+        self._free[slot] = start + took
+        seen.busy_s[slot] += took
+        self._at(start + took, lambda at: self._loaded(placement, at))
 
-    def _loaded(self, load: Load, now: float) -> None:
-        if self._loads.get(load.pathway) is not load:
+    def _loaded(self, placement: Placement, now: float) -> None:
+        if self._loads.get((placement.load, placement.slot)) is not placement:
             return  # its slot was lost meanwhile
-        del self._loads[load.pathway]
-        self._policy.loaded(load)
-        for request in self._woken.pop(load.pathway):
+        self._forget(placement)
+        self._policy.loaded(placement)
+        for request in self._woken.pop(placement.load, ()):
             self._answer(request, now)
 
+    def _forget(self, placement: Placement) -> None:
+        del self._loads[placement.load, placement.slot]
+        if placement.evict is not None:
+            self._evicted.discard((placement.evict, placement.slot))
+
     def _answer(self, request: _Request, now: float) -> None:
-        answered = self._run(request, now)
+        answered = self._run(request, self._slots(request.pathway), now)
         if request.wakes:
             self._at(answered, lambda at: self._next(request.dispatcher, at))
 
@@ -246,16 +270,25 @@ class Simulation:
         self.outcome.told += len(self._waking)
         self._at(now + _TELL_S, self._tell)
 
+    def _tend(self, now: float) -> None:
+        """The policy looks after itself."""
+        for placement in self._policy.tend():
+            moves = placement.leave is not None
+            self.outcome.moves += moves
+            self.outcome.copies += not moves and bool(self._policy.ready(placement.load))
+            self._load(placement, now)
+        self._at(now + _TEND_S, self._tend)
+
     def _leave(self, node: str) -> None:
         """A node is lost with all that its slots held and were loading."""
         lost = set(self._policy.leave(node))
         for slot in lost:
             self._free.pop(slot, None)
-        for load in [load for load in self._loads.values() if load.slot in lost]:
-            del self._loads[load.pathway]
-            for request in self._woken.pop(load.pathway):
+        for placement in [p for p in self._loads.values() if p.slot in lost]:
+            self._forget(placement)
+            for request in self._woken.pop(placement.load, ()):
                 self.outcome.lost += 1
-                self._at(self._controller_free, lambda at, r=request: self._retry(r, at))  # type: ignore[misc]
+                self._at(self._policy.now, lambda at, r=request: self._retry(r, at))  # type: ignore[misc]
 
     def _retry(self, request: _Request, now: float) -> None:
         if request.wakes:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from deploy.schemas import PredictReply
+from deploy.report import network_lines
+from deploy.schemas import PredictReply, network_reply
+from pathways import PathwayId
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, npy, png, serving
 from tests.unit.test_http_learning import problem
@@ -34,6 +36,18 @@ def test_one_task_and_its_versions(sen: Serving) -> None:
     assert (version["source"], version["links"]) == ("digits@1", len(listed[1]["links"]))
     for path in ("/v1/tasks/x", "/v1/tasks/x/versions"):
         assert "no task is called 'x'" in problem(sen.http.get(path), 404)
+
+
+def test_slots_are_told_by_node(network: LearnedNetwork) -> None:
+    digits, lower = PathwayId("digits"), PathwayId("lower")
+    view = network.view(slots={digits: (0, 2), lower: (1,)}, nodes={0: "b", 1: "a", 2: "a", 3: "a"})
+    reply = network_reply(view, max_active=2)
+    assert [(slot.node, slot.slot, slot.pathways) for slot in reply.slots] == [
+        ("a", 1, ["lower@1"]),
+        ("a", 2, ["digits@1"]),
+        ("b", 0, ["digits@1"]),
+    ]
+    assert "slot 2 on node a: digits@1" in list(network_lines(reply))
 
 
 def test_the_reply_is_what_the_description_says(sen: Serving, sets: Sets) -> None:

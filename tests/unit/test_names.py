@@ -17,18 +17,22 @@ from cluster.names import (
     statistics_path,
     weights_path,
 )
+from cluster.places import Seat
 from pathways import PathwayId
 
 SHA = "0123456789abcdef" * 4
 
 
-@pytest.mark.parametrize("slot", [0, 3, 1_000])
-def test_a_slot_s_number_reads_back(slot: int) -> None:
-    assert parse_slot_actor_name(slot_actor_name(slot)) == slot
+@pytest.mark.parametrize("number", [0, 3, 1_000])
+def test_where_a_slot_is_reads_back(number: int) -> None:
+    seat = Seat(node="4fbe3c16a5", number=number)
+    assert slot_actor_name(seat) == f"sen:slot:4fbe3c16a5:{number}"
+    assert parse_slot_actor_name(slot_actor_name(seat)) == seat
 
 
 @pytest.mark.parametrize(
-    "name", ["", "3", "sen:slot:", "sen:slot:x", "sen:slot:-1", "sen:controller", "my:sen:slot:3"]
+    "name",
+    ["", "3", "sen:slot:", "sen:slot:3", "sen:slot:a:x", "sen:slot:a:-1", "my:sen:slot:a:3"],
 )
 def test_other_actors_are_no_slots(name: str) -> None:
     assert parse_slot_actor_name(name) is None

@@ -71,7 +71,7 @@ def test_what_is_noted_together_becomes_one_view() -> None:
     views = Views(first())
     views.publish([made_up_entry("a@1")])
     views.publish([made_up_entry("b@1"), made_up_entry("c@1")])
-    views.place({A: "handle"}, {A: 0})
+    views.place({A: ("handle",)}, {A: (0,)}, {0: "node"})
     views.withdraw("c", "damaged")
     views.route("image", RouterChange(base="ref"))
     assert views.newest.epoch == 1000
@@ -92,7 +92,7 @@ def test_a_view_arrives_in_another_process_as_it_was(network: LearnedNetwork) ->
 def test_nothing_new_makes_no_view() -> None:
     views = Views(first())
     assert not views.renew()
-    views.place({}, {})
+    views.place({}, {}, {})
     assert not views.renew()
     views = Views(first(unavailable={"a": "damaged"}))
     views.withdraw("a", "damaged")
@@ -121,7 +121,7 @@ def test_a_change_is_small_in_a_large_network() -> None:
     views.renew()
     whole = len(pickle.dumps(views.since(0)))
     views.publish([made_up_entry("new@1")])
-    views.place({A: "handle"}, {A: 0})
+    views.place({A: ("handle",)}, {A: (0,)}, {0: "node"})
     views.route("image", RouterChange(extensions=({"w": np.zeros(10)},)))
     views.renew()
     change = len(pickle.dumps(views.since(views.newest.epoch - 1)))
@@ -195,7 +195,11 @@ class _Life:
             del self.held[pathway]
         else:
             self.held[pathway] = self.random.randrange(3)
-        self.views.place({p: f"handle-{s}" for p, s in self.held.items()}, dict(self.held))
+        self.views.place(
+            {p: (f"handle-{s}",) for p, s in self.held.items()},
+            {p: (s,) for p, s in self.held.items()},
+            dict.fromkeys(self.held.values(), "node"),
+        )
 
     def _route(self) -> None:
         key = self.random.choice(["image", "sound"])
