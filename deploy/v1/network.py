@@ -25,7 +25,12 @@ from deploy.v1.messages import VerifyReply, VersionsReply, verify_reply, version
 router = APIRouter()
 
 
-@router.get("/v1/tasks", response_model=TasksReply, summary="The tasks in service")
+@router.get(
+    "/v1/tasks",
+    response_model=TasksReply,
+    responses=problems(422),
+    summary="The tasks in service",
+)
 async def tasks(
     request: Request,
     offset: Annotated[int, Query(ge=0, description="Leave out the first ones")] = 0,
