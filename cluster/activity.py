@@ -26,7 +26,7 @@ class Activity:
         self._unknown += unknown
 
     def report(self, network_version: int, resident: Iterable[PathwayId]) -> NetworkActivity:
-        """The counts now, with the pathways that are resident."""
+        """The counts now, with the pathways that are resident in slots."""
         return NetworkActivity(
             network_version=network_version,
             activations=dict(self._activations),

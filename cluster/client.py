@@ -31,6 +31,7 @@ from cluster.messages import (
     ExpansionStatus,
     NetworkActivity,
     NetworkView,
+    NewTask,
     Stage,
     Verification,
 )
@@ -138,8 +139,18 @@ class Client:
         Returns when the request is durable. Raises TaskNameTaken, DataError, StoreError.
         """
         loaded = data if isinstance(data, TaskData) else load_task(data).data
-        submitted = self._controller.submit.remote(task, loaded, config or LearnConfig())
-        return Expansion(self._controller, _get(submitted))
+        new = NewTask(task=task, data=loaded, config=config or LearnConfig())
+        (expansion,) = self.learn_many([new])
+        return expansion
+
+    def learn_many(self, tasks: Sequence[NewTask]) -> list[Expansion]:
+        """Give the network tasks to learn in this order, all or none of them: thousands of small
+        ones are durable in little more than the time of one.
+
+        Raises as `learn` does, and QueueFull if not all may wait (`expansion.max_waiting`).
+        """
+        submitted = self._controller.submit.remote(list(tasks))
+        return [Expansion(self._controller, request) for request in _get(submitted)]
 
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
@@ -194,9 +205,10 @@ class AsyncClient:
         if not isinstance(data, TaskData):
             data = (await asyncio.to_thread(load_task, data)).data
         # Handing over large data takes its time.
-        submit = self._controller.submit.remote
-        submitted = await asyncio.to_thread(submit, task, data, config or LearnConfig())
-        return Expansion(self._controller, await _await(submitted))
+        new = NewTask(task=task, data=data, config=config or LearnConfig())
+        submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
+        (request,) = await _await(submitted)
+        return Expansion(self._controller, request)
 
     def expansion(self, request: str) -> Expansion:
         """See Client.expansion."""

@@ -29,13 +29,23 @@ class SlotConfig:
     """The processes that pathways live in."""
 
     cpus: float = 0.02
-    """Share of a CPU that Ray reserves for a slot; a slot computes on one thread."""
+    """CPUs, or a share of one, that Ray reserves for a slot. It computes on as many threads, on
+    cores of its own, and on one thread where it is a share."""
     gpus: float = 0.0
     """Share of a GPU that Ray reserves for a slot."""
     pathways_per_slot: int = 1
     """1: every resident pathway is an actor of its own. More: small pathways share one."""
-    max_slots: int = 16
-    """Slots at most; beyond that the least recently used pathway makes room."""
+    per_node: int = 16
+    """Slots on a node at most; 0: as many as `cpus` and `gpus` leave room for. Beyond that the
+    least recently used pathway makes room."""
+    max_slots: int = 0
+    """Slots over the whole cluster at most, shared out over its nodes; 0: all that they allow."""
+    pinned: tuple[str, ...] = ()
+    """Tasks whose pathways never make room."""
+    max_replicas: int = 2
+    """Slots that a hot pathway is loaded into at most."""
+    replicate_above: float = 500.0
+    """Inputs a second above which one slot is not enough for a pathway."""
     local_pathways: int = 256
     """Small pathways that every dispatcher holds in its own process at most, so that reaching
     them costs no hop; 0: every pathway runs in a slot's actor."""
@@ -51,7 +61,14 @@ class SlotConfig:
         _at_least("slots.cpus", self.cpus, 0)
         _at_least("slots.gpus", self.gpus, 0)
         _at_least("slots.pathways_per_slot", self.pathways_per_slot, 1)
-        _at_least("slots.max_slots", self.max_slots, 1)
+        _at_least("slots.per_node", self.per_node, 0)
+        _at_least("slots.max_slots", self.max_slots, 0)
+        if not (self.cpus or self.gpus or self.per_node or self.max_slots):
+            raise ConfigError(
+                "nothing bounds the number of slots; set slots.per_node or slots.max_slots"
+            )
+        _at_least("slots.max_replicas", self.max_replicas, 1)
+        _at_least("slots.replicate_above", self.replicate_above, 0)
         _at_least("slots.local_pathways", self.local_pathways, 0)
         _at_least("slots.local_parameters", self.local_parameters, 0)
 
@@ -60,12 +77,17 @@ class SlotConfig:
 class ExpansionConfig:
     """Learning new tasks."""
 
+    workers: int = 0
+    """Training workers of a job, each learning a task of its own. 0: one for every two CPUs of
+    the cluster, since the others serve: a worker keeps one busy, and small tasks gain nothing from
+    more threads."""
     cpus: float = 1.0
-    """CPUs that Ray reserves for the training worker."""
+    """CPUs that Ray reserves for each training worker."""
     gpus: float = 0.0
-    """GPUs that Ray reserves for the training worker."""
+    """GPUs that Ray reserves for each training worker."""
     threads: int = 0
-    """Threads the training worker computes on; 0 for one per core of its machine."""
+    """Threads each training worker computes on; 0: its machine's cores, shared among its
+    workers."""
     shortlist: int = 4
     """Earlier tasks that a new one is compared with, however many there are."""
     router_examples: int = 20_000
@@ -78,6 +100,7 @@ class ExpansionConfig:
     """Tasks that may wait to be learned; further ones are refused (over HTTP with status 429)."""
 
     def __post_init__(self) -> None:
+        _at_least("expansion.workers", self.workers, 0)
         _at_least("expansion.cpus", self.cpus, 0)
         _at_least("expansion.gpus", self.gpus, 0)
         _at_least("expansion.threads", self.threads, 0)
@@ -194,10 +217,18 @@ def _build(kind: type[Any], values: Any, prefix: str) -> Any:
 def _value(kind: Any, value: Any, name: str) -> Any:
     if is_dataclass(kind):
         return _build(kind, value, f"{name}.")  # type: ignore[arg-type]
+    if kind == tuple[str, ...]:
+        return _names(value, name)
     wanted = (int, float) if kind is float else kind
     if isinstance(value, bool) or not isinstance(value, wanted):
         raise ConfigError(f"setting {name} must be of type {kind.__name__}, got {value!r}")
     return value
+
+
+def _names(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise ConfigError(f"setting {name} must be a list of names, got {value!r}")
 
 
 def _at_least(name: str, value: float, least: float) -> None:

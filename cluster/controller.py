@@ -10,24 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
+from immutables import Map
 from ray.exceptions import RayError
 
 from cluster.activity import Activity
+from cluster.changes import News, RouterChange
+from cluster.coalesce import Coalescer
 from cluster.config import SenConfig
-from cluster.errors import SenError, StoreDamagedError, TaskUnavailable
+from cluster.errors import ExpansionFailed, SenError, StoreError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
 from cluster.messages import (
     ExpansionStatus,
     Learned,
     NetworkActivity,
     NetworkView,
+    NewTask,
     Verification,
-    WaitingTask,
+    Work,
+    learned_long_ago,
 )
 from cluster.metrics import RayExpansionMeter
 from cluster.names import (
@@ -38,17 +44,37 @@ from cluster.names import (
     slot_actor_name,
 )
 from cluster.pool import SlotPool
-from cluster.registry import PathwayEntry, RegistryLog
+from cluster.ray_nodes import ON_HEAD, nodes_alive
+from cluster.registry import PathwayEntry
+from cluster.registry_log import RegistryLog
 from cluster.residency import Residency
-from cluster.routers import Routers
-from cluster.slot import start_slot
+from cluster.routers import RouterNews, Routers
+from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
 from cluster.verification import verify_stored, with_residents
-from dispatcher import DispatcherError
-from pathways import LearnConfig, PathwayId, Progress, TaskData
+from cluster.views import Views
+from pathways import PathwayId, Progress
 
 logger = logging.getLogger(__name__)
+
+_TOGETHER_S = 0.02
+"""Changes within this time become one new view, so that followers are woken once for them."""
+_QUIET_S = 2.0
+_TEND_EVERY_S = 1.0
+_GROUP = 64  # learned tasks that are committed together at most
+
+
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Publication:
+    """A learned task that is to be published."""
+
+    request: str
+    learned: Learned
+    last: Progress | None
 
 
 class Controller:
@@ -64,68 +90,89 @@ class Controller:
             self._store, config.expansion, learned, self._run_job, RayExpansionMeter()
         )
         self._routers = Routers(self._store)
-        self._snapshots: dict[str, Any] = {}  # signature key → object reference
-        self._unavailable: dict[str, str] = {}
+        self._routing = asyncio.Lock()
         self._pool = SlotPool(
             Residency(config.slots),
-            lambda slot: start_slot(slot, config.slots, config.store),
-            self._changed,
+            lambda seat: start_slot(seat, config.slots, config.store),
+            stop_slot,
+            self._entry_and_source,
+            self._moved,
         )
         self._activity = Activity()
         # From the clock: dispatchers compare epochs across restarts of the controller.
-        self._epoch = time.time_ns()
+        first = NetworkView(
+            epoch=time.time_ns(),
+            registry=self._registry,
+            placement=Map(),
+            slots=Map(),
+            small=config.slots.small,
+        )
+        self._views = Views(first)
+        self._renewing: asyncio.TimerHandle | None = None
+        self._placement_changed = False
         self._change = asyncio.Event()
-        self._publishing = asyncio.Lock()
+        self._publish: Coalescer[_Publication, int] = Coalescer(
+            self._publish_together, most=_GROUP, lanes=1
+        )
         self._background: set[asyncio.Task[None]] = set()
+        self._snapshotting: asyncio.Task[None] | None = None
 
     # --- starting -------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Bring back what the store holds: routers, running slots, waiting expansions."""
+        self._pool.see(await asyncio.to_thread(nodes_alive))
         await self._adopt_slots()
-        keys = set()
-        for entry in self._registry.entries():
-            try:
-                keys.add(await asyncio.to_thread(self._routers.add, entry))
-            except (StoreDamagedError, DispatcherError) as error:
-                self._set_unavailable(entry.id.task, str(error))
-        for key in keys:
-            await self._solve(key)
+        entries = self._registry.entries()
+        await self._teach_routers(self._routers.load, self._registry)
         await asyncio.to_thread(self._expansions.resume)
-        self._spawn(self._wake_all(self._registry.entries()))
+        self._spawn(self._wake_all(entries))
+        self._spawn(self._tend_slots())
         self._spawn(self._expansions.run_jobs())
         self._spawn(self._expansions.tell_waiting())
-        self._changed()
+        self._spawn(self._expansions.tidy())
+        self._spawn(self._tend_routers())
 
     async def _adopt_slots(self) -> None:
+        """Those of nodes that are alive; the others have gone with theirs."""
         names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
-        for slot in sorted(s for s in map(parse_slot_actor_name, names) if s is not None):
-            handle = ray.get_actor(slot_actor_name(slot), namespace=NAMESPACE)
-            await self._pool.adopt(slot, handle)
+        seats = [seat for seat in map(parse_slot_actor_name, names) if seat is not None]
+        adopting = (
+            self._pool.adopt(seat, ray.get_actor(slot_actor_name(seat), namespace=NAMESPACE))
+            for seat in sorted(seats, key=lambda seat: (seat.number, seat.node))
+        )
+        await asyncio.gather(*adopting)
+
+    async def _tend_slots(self) -> None:
+        """Follow nodes that join and leave, and keep slots in order, for as long as this lives."""
+        while True:
+            await asyncio.sleep(_TEND_EVERY_S)
+            try:
+                self._pool.see(await asyncio.to_thread(nodes_alive))
+            except RayError as error:
+                logger.warning("the cluster does not say which nodes it has: %s", error)
+            self._pool.tend()
+
+    def _entry_and_source(self, pathway: PathwayId) -> tuple[PathwayEntry, PathwayEntry | None]:
+        entry = self._registry.pathways[pathway]
+        return entry, self._registry.source_of(entry)
 
     # --- the network as others see it ------------------------------------------------------
 
     def view(self) -> NetworkView:
         """The network now."""
-        return NetworkView(
-            epoch=self._epoch,
-            registry=self._registry,
-            placement=self._pool.placement(),
-            slots=self._pool.slots(),
-            routers=dict(self._snapshots),
-            unavailable=dict(self._unavailable),
-            small=self._config.slots.small,
-        )
+        self._renew()
+        return self._views.newest
 
-    async def watch(self, epoch: int, timeout_s: float = 30.0) -> NetworkView:
-        """The network as soon as it is newer than `epoch`, or unchanged after `timeout_s`."""
+    async def watch(self, epoch: int, timeout_s: float = 30.0) -> News:
+        """What is new since `epoch` as soon as anything is; nothing after `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                while self._epoch <= epoch:
+                while self._views.newest.epoch == epoch:
                     await self._change.wait()
         except TimeoutError:
             logger.debug("no change after epoch %d within %.0f s", epoch, timeout_s)
-        return self.view()
+        return self._views.since(epoch)
 
     def config(self) -> SenConfig:
         """The settings this network runs with."""
@@ -138,9 +185,7 @@ class Controller:
 
     def activity(self) -> NetworkActivity:
         """What ran since this controller started."""
-        view = self.view()
-        here = [e.id for e in self._registry.entries() if view.state(e) in ("resident", "local")]
-        return self._activity.report(self._registry.version, here)
+        return self._activity.report(self._registry.version, self._views.newest.slots)
 
     async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
         """Make a pathway resident and return its slot's handle.
@@ -149,50 +194,79 @@ class Controller:
         """
         if missing:
             await self._pool.reconcile(pathway)
-        entry = self._registry.pathways[pathway]
+        return await self._wake(pathway, awaited=True)
+
+    async def _wake(self, pathway: PathwayId, *, awaited: bool) -> Any:
         try:
-            return await self._pool.wake(entry, self._registry.source_of(entry))
+            return await self._pool.wake(pathway, awaited=awaited)
         except TaskUnavailable as error:
             self._set_unavailable(pathway.task, str(error))
             raise
 
     def _changed(self) -> None:
-        self._epoch += 1
-        self._change.set()
-        self._change = asyncio.Event()
+        """Something was noted: tell it soon, with what else comes until then."""
+        if self._renewing is None:
+            self._renewing = asyncio.get_running_loop().call_later(_TOGETHER_S, self._renew)
+
+    def _renew(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+        if self._placement_changed:
+            self._placement_changed = False
+            self._views.place(self._pool.placement(), self._pool.slots(), self._pool.nodes())
+        if self._views.renew():
+            self._change.set()
+            self._change = asyncio.Event()
+
+    def _moved(self) -> None:
+        """The slot pool loaded or unloaded a pathway."""
+        self._placement_changed = True
+        self._changed()
 
     def _set_unavailable(self, task: str, reason: str) -> None:
         logger.error("task %s cannot be served: %s", task, reason)
-        self._unavailable[task] = reason
+        self._views.withdraw(task, reason)
         self._changed()
 
     async def _wake_all(self, entries: list[PathwayEntry]) -> None:
-        """Wake those that live in slots, as many as there is room for."""
+        """Wake those that live in slots, as many as there is room for, pinned ones first."""
         slots = self._config.slots
-        capacity = slots.max_slots * slots.pathways_per_slot
         large = [e for e in entries if e.spec.active_parameters > slots.small]
-        waking = (self.wake(entry.id) for entry in large[:capacity])
+        large.sort(key=lambda entry: entry.id.task not in slots.pinned)
+        first = large[: self._pool.capacity]
+        waking = (self._wake(entry.id, awaited=False) for entry in first)
         for outcome in await asyncio.gather(*waking, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, SenError):
                 raise outcome
 
     # --- expansions -------------------------------------------------------------------------
 
-    async def submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
-        """Take a task to learn; see Expansions.submit."""
-        return await self._expansions.submit(task, data, config, self._registry.current)
+    async def submit(self, tasks: Sequence[NewTask]) -> list[str]:
+        """Take tasks to learn; see Expansions.submit."""
+        return await self._expansions.submit(tasks, self._registry.current)
 
     def expansion(self, request: str) -> ExpansionStatus:
-        """Where an expansion stands."""
-        return self._expansions.status(request)
+        """Where an expansion stands; raises ExpansionFailed for an unknown id."""
+        try:
+            return self._expansions.status(request)
+        except ExpansionFailed:
+            if entry := self._registry.made_by(request):
+                return learned_long_ago(entry)
+            raise
 
     def expansions(self) -> list[ExpansionStatus]:
         """All expansions since the controller started."""
         return self._expansions.all()
 
-    async def take(self) -> WaitingTask | None:
-        """For the training worker: the next task; None when it should end."""
-        return await self._expansions.take()
+    async def take(self, epoch: int) -> Work | None:
+        """For a training worker: the next task and what is new since `epoch`; None when it
+        should end."""
+        waiting = await self._expansions.take()
+        if waiting is None:
+            return None
+        self._renew()  # it shall know what was published before its task was taken
+        return Work(waiting=waiting, news=self._views.since(epoch))
 
     def progress(self, request: str, progress: Progress) -> None:
         """For the training worker: an epoch is done."""
@@ -202,25 +276,72 @@ class Controller:
         """For the training worker: the task cannot be learned."""
         await self._expansions.failed(request, reason)
 
-    async def publish(self, request: str, learned: Learned) -> int:
-        """For the training worker: commit a learned task; returns the network version.
+    async def publish(self, request: str, learned: Learned, last: Progress | None) -> int:
+        """For a training worker: commit a learned task; returns a network version that has it.
 
-        The registry entry is the commit. What follows can be done again after a crash.
+        The registry entry is the commit. What follows can be done again after a crash. Tasks
+        that several workers publish at the same moment are committed together.
         """
-        async with self._publishing:
-            if self._expansions.status(request).ended:
-                return self._registry.version  # a worker thought lost was here before
-            entry = learned.entry(request, datetime.now(UTC))
-            self._registry = await asyncio.to_thread(self._log.commit, self._registry, [entry])
-            await self._solve(await asyncio.to_thread(self._routers.add, entry))
-            self._changed()
-            await self._expansions.learned(request, self._registry.version)
-        self._spawn(self._wake_all([entry]))
-        return self._registry.version
+        return await self._publish(_Publication(request=request, learned=learned, last=last))
 
-    async def _solve(self, key: str) -> None:
-        snapshot = await asyncio.to_thread(self._routers.solve, key)
-        self._snapshots[key] = ray.put(snapshot.to_arrays())
+    async def _publish_together(self, group: Sequence[_Publication]) -> Sequence[int | Exception]:
+        # A worker thought lost may have been here before.
+        fresh = {p.request: p for p in group if not self._expansions.ended(p.request)}
+        if fresh:
+            now = datetime.now(UTC)
+            entries = [p.learned.entry(p.request, now) for p in fresh.values()]
+            self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
+            await self._teach_routers(self._routers.learn, entries)
+            self._views.publish(entries)
+            for published in fresh.values():
+                self._expansions.learned(published.request, self._registry.version, published.last)
+            self._spawn(self._wake_all(entries))
+            self._keep_snapshot()
+        return [self._registry.version] * len(group)
+
+    def _keep_snapshot(self) -> None:
+        """See to a snapshot of the registry when one is due; publishing goes on meanwhile."""
+        idle = self._snapshotting is None or self._snapshotting.done()
+        if idle and self._log.snapshot_due(self._registry):
+            writing = asyncio.to_thread(self._log.snapshot, self._registry)
+            self._snapshotting = self._spawn(writing)
+
+    async def _teach_routers(self, teach: Callable[[Given], Mapping[str, str]], of: Given) -> None:
+        """Teach the routers tasks; one that cannot be taught is out of service."""
+        async with self._routing:
+            refused = await asyncio.to_thread(teach, of)
+            self._tell_routers(await asyncio.to_thread(self._routers.news))
+        for task, reason in refused.items():
+            self._set_unavailable(task, reason)
+
+    def _tell_routers(self, news: Mapping[str, RouterNews]) -> None:
+        for key, new in news.items():
+            base = None if new.whole is None else ray.put(new.whole)
+            extensions = () if new.extension is None else (new.extension,)
+            self._views.route(key, RouterChange(base=base, extensions=extensions))
+        self._changed()
+
+    async def _tend_routers(self) -> None:
+        """Write routers as they grow, and solve them as a whole when nothing has been learned for
+        a while; never returns."""
+        before = tended = 0
+        while True:
+            await asyncio.sleep(_QUIET_S)
+            version = self._registry.version
+            quiet = version == before
+            if version != tended:
+                async with self._routing:
+                    await asyncio.to_thread(self._save_routers, version, quiet)
+                    if quiet:
+                        self._tell_routers(await asyncio.to_thread(self._routers.settle))
+                        tended = version
+            before = version
+
+    def _save_routers(self, version: int, all_of_them: bool) -> None:
+        try:
+            self._routers.save(version, all_of_them)
+        except StoreError as error:
+            logger.warning("%s; the next start takes longer", error)
 
     async def _run_job(self) -> None:
         """Run one training job; raises JobLost if its worker died."""
@@ -243,16 +364,17 @@ class Controller:
         entries = registry.entries()
         lenders = [registry.source_of(entry) for entry in entries]
         stored = await verify_stored.remote(self._config.store, entries, lenders)
-        probed = [resident[e.id].verify.remote(e.id) for e in entries if e.id in resident]
-        asked = [e.id for e in entries if e.id in resident]
+        asked = [(e.id, handle) for e in entries for handle in resident.get(e.id, ())]
+        probed = [handle.verify.remote(id) for id, handle in asked]
         outcomes = await asyncio.gather(*probed, return_exceptions=True)
-        return with_residents(stored, dict(zip(asked, outcomes, strict=True)))
+        return with_residents(stored, zip((id for id, _ in asked), outcomes, strict=True))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         """Run in the background; asyncio only keeps weak references to tasks."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
@@ -278,6 +400,7 @@ def start_controller(config: SenConfig) -> Any:
             lifetime="detached",
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -74,7 +75,6 @@ class NetworkDispatcher:
         self._config = config
         self._running = running
         self._meter = meter or NoMeter()
-        self._features: dict[str, Features] = {}
         self._network: _Network | None = None
         self._together: Coalescer[_Asked, list[Answer]] = Coalescer(
             self._answer_together, size=lambda asked: len(asked.x), most=_BATCH_ROWS
@@ -94,14 +94,11 @@ class NetworkDispatcher:
 
     def adopt(self, view: NetworkView, snapshots: Mapping[str, Snapshot]) -> None:
         """Serve a newer network from now on; running requests end on the one they began with."""
-        routes = {key: (self._features_of(key), s) for key, s in snapshots.items()}
+        routes = {
+            key: (features_for(Signature.parse(key), s.dim), s) for key, s in snapshots.items()
+        }
         self._running.adopt(view)
         self._network = _Network(view, Dispatcher(routes, self._config, view.unavailable))
-
-    def _features_of(self, key: str) -> Features:
-        if key not in self._features:
-            self._features[key] = features_for(Signature.parse(key))
-        return self._features[key]
 
     def signature_for(self, observed: Signature, task: str | None = None) -> Signature:
         """The signature an input has to be converted to.
@@ -253,9 +250,14 @@ def _fit_all(inputs: Sequence[Input], signature: Signature) -> list[tuple[Inputs
     return [fit(given, signature) for given in inputs]
 
 
-def features_for(signature: Signature) -> Features:
-    """The router's fixed features of a signature; the same in every process."""
-    return make_features(signature.modality, signature.shape, signature.rate_hz)
+@lru_cache(maxsize=16)  # megabytes each, drawn in some milliseconds
+@lru_cache(maxsize=64)
+def features_for(signature: Signature, dim: int | None = None) -> Features:
+    """The router's fixed features of a signature; the same in every process.
+
+    dim: their length where a router has been made with them.
+    """
+    return make_features(signature.modality, signature.shape, signature.rate_hz, dim=dim)
 
 
 def _as_error(error: BaseException) -> Exception:

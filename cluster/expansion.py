@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from cluster.config import ExpansionConfig
 from cluster.dispatch import features_for
@@ -54,27 +55,37 @@ def carry_out(
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
     data = RequestLog(store).data(waiting.request)
-    features = features_for(data.signature)
-    train = divide(data, waiting.config).train
-    routed = sample(train, config.router_examples, waiting.config.seed)
     snapshot = around.snapshot(data.signature.key)
+    features = features_for(data.signature, snapshot.dim if snapshot else None)
+    train, seed = divide(data, waiting.config).train, waiting.config.seed
+    routed = train.take(sample(train.y, config.router_examples, seed))
+    values = _in_batches(features, routed)
     sources: Sequence[Source] = ()
     if snapshot is not None and waiting.config.max_sources:
-        few = sample(train, _SHORTLIST_EXAMPLES, waiting.config.seed)
-        sources = around.lend(snapshot.shortlist(features(few.x), config.shortlist))
+        few = values[sample(routed.y, _SHORTLIST_EXAMPLES, seed)]
+        sources = around.lend(snapshot.shortlist(few, config.shortlist))
+    statistics = _summed_up(values, routed)
     stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report)
-    return write(store, stored, learn_routing(features, routed))
+    return write(store, stored, statistics)
 
 
 def learn_routing(features: Features, data: TaskData) -> TaskStatistics:
     """What the router learns of a task: sums over its examples, none of which is kept."""
-    builder = StatisticsBuilder(len(data.labels), features.dim)
-    batches = np.array_split(np.arange(len(data)), -(-len(data) // _BATCH))
-    computed = [features(data.x[rows]) for rows in batches]
-    for values, rows in zip(computed, batches, strict=True):
-        builder.update(values, data.y[rows])
-    for values, rows in zip(computed, batches, strict=True):
-        builder.calibrate(values, data.y[rows])
+    return _summed_up(_in_batches(features, data), data)
+
+
+def _in_batches(features: Features, data: TaskData) -> NDArray[np.float32]:
+    """[n, D] features of a task's examples."""
+    starts = range(0, len(data), _BATCH)
+    return np.concatenate([features(data.x[start : start + _BATCH]) for start in starts])
+
+
+def _summed_up(values: NDArray[np.float32], data: TaskData) -> TaskStatistics:
+    """The sums over features [n, D] of a task's examples."""
+    builder = StatisticsBuilder(len(data.labels), values.shape[1])
+    for learn_from in (builder.update, builder.calibrate):
+        for start in range(0, len(data), _BATCH):
+            learn_from(values[start : start + _BATCH], data.y[start : start + _BATCH])
     return builder.finish()
 
 
@@ -83,19 +94,23 @@ def write(store: Store, stored: StoredPathway, statistics: TaskStatistics) -> Le
     body = safetensors.numpy.save(statistics.to_arrays())
     routing = statistics_path(stored.spec.id, sha256(body))
     weights = stored.spec.weights_sha256
-    store.write_content(weights_path(stored.spec.id, weights), stored.weights)
-    store.write_content(spec_path(stored.spec.id, weights), stored.spec.to_json().encode())
-    store.write_content(routing, body)
+    store.write_all_content(
+        {
+            weights_path(stored.spec.id, weights): stored.weights,
+            spec_path(stored.spec.id, weights): stored.spec.to_json().encode(),
+            routing: body,
+        }
+    )
     return Learned(pathway=stored, statistics_path=routing, statistics_sha256=sha256(body))
 
 
-def sample(data: TaskData, most: int, seed: int) -> TaskData:
-    """At most about `most` examples, every class in proportion."""
-    if len(data) <= most:
-        return data
+def sample(y: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Rows of at most about `most` examples of classes y [n], every class in proportion."""
+    if len(y) <= most:
+        return np.arange(len(y))
     rng = np.random.default_rng(seed)
     rows = []
-    for c in range(len(data.labels)):
-        mine = rng.permutation(np.flatnonzero(data.y == c))
-        rows.append(mine[: max(1, len(mine) * most // len(data))])
-    return data.take(np.sort(np.concatenate(rows)))
+    for c in np.unique(y):
+        mine = rng.permutation(np.flatnonzero(y == c))
+        rows.append(mine[: max(1, len(mine) * most // len(y))])
+    return np.sort(np.concatenate(rows))

@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
 from cluster.config import ExpansionConfig
-from cluster.errors import StoreDamagedError, StoreError
-from cluster.messages import ExpansionStatus, Stage, WaitingTask
+from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError, TaskNameTaken
+from cluster.messages import ExpansionStatus, NewTask, Stage, WaitingTask
 from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
 from cluster.queue import ExpansionQueue
 from cluster.requests import RequestLog
 from cluster.store import Store
-from pathways import LearnConfig, Progress, TaskData, check_task_name
+from pathways import Progress, check_task_name
 
 logger = logging.getLogger(__name__)
 
 _TELL_EVERY_S = 5.0
+_TIDY_EVERY_S = 1.0
 
 
 class JobLost(Exception):  # noqa: N818 - reads as what happened
@@ -51,6 +53,8 @@ class Expansions:
         self._queue = ExpansionQueue(config.attempts, config.max_waiting)
         self._sequence = itertools.count(self._last_sequence() + 1)
         self._work = asyncio.Event()
+        self._jobs = 0  # that have ended
+        self._done: list[str] = []  # learned, and their data are still in the store
         self._submitting = asyncio.Lock()
 
     def _last_sequence(self) -> int:
@@ -74,22 +78,30 @@ class Expansions:
         if len(self._queue):
             self._work.set()
 
-    async def submit(
-        self, task: str, data: TaskData, config: LearnConfig, in_service: Iterable[str]
-    ) -> str:
-        """Take a task to learn; durable when this returns its request id.
+    async def submit(self, tasks: Sequence[NewTask], in_service: Container[str]) -> list[str]:
+        """Take tasks to learn, in this order, all or none; durable when this returns their ids.
 
         Raises TaskNameTaken, QueueFull, PathwaysError for an unusable name, StoreError.
         """
-        check_task_name(task)
+        self._check_names(tasks)
         async with self._submitting:
-            self._queue.check_room()
-            self._queue.check_free(task, in_service)
-            request = request_id(next(self._sequence), task)
-            await asyncio.to_thread(self._requests.add, request, config, data)
-            self._queue.add(WaitingTask(request=request, task=task, config=config))
+            self._queue.check_room(len(tasks))
+            for task in tasks:
+                self._queue.check_free(task.task, in_service)
+            taken = {request_id(next(self._sequence), task.task): task for task in tasks}
+            durable = {request: (task.config, task.data) for request, task in taken.items()}
+            await asyncio.to_thread(self._requests.add, durable)
+            for request, task in taken.items():
+                waiting = WaitingTask(request=request, task=task.task, config=task.config)
+                self._queue.add(waiting)
         self._work.set()
-        return request
+        return list(taken)
+
+    def _check_names(self, tasks: Sequence[NewTask]) -> None:
+        names = Counter(check_task_name(task.task) for task in tasks)
+        for name, times in names.items():
+            if times > 1:
+                raise TaskNameTaken(f"{times} tasks are called {name!r}; give each its own name")
 
     def status(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""
@@ -100,25 +112,41 @@ class Expansions:
         return self._queue.all()
 
     async def take(self) -> WaitingTask | None:
-        """The next task for a worker, which lingers for one; None when it should end."""
-        if not len(self._queue):
+        """The next task for a worker, which lingers for one; None when it should end.
+
+        A job cannot bring back a worker that has ended: so while one learns, the others linger.
+        """
+        jobs = self._jobs
+        while not len(self._queue):
             self._work.clear()
             try:
                 async with asyncio.timeout(self._config.linger_s):
                     await self._work.wait()
             except TimeoutError:
-                return None
+                if not self._queue.learning:
+                    return None
+            if jobs != self._jobs:
+                return None  # the worker's job is over: nobody would learn what it takes
         return self._queue.take()
 
     def progress(self, request: str, progress: Progress) -> None:
         """A worker reports an epoch."""
         self._queue.progress(request, progress)
 
-    async def learned(self, request: str, network_version: int) -> None:
-        """The task is in the registry: its data are not needed any more."""
+    def ended(self, request: str) -> bool:
+        """Whether an expansion is over; what is not known any more is."""
+        try:
+            return self._queue.status(request).ended
+        except ExpansionFailed:
+            return True
+
+    def learned(self, request: str, network_version: int, last: Progress | None) -> None:
+        """The task is in the registry: its data are not needed any more. `last`: of training."""
+        if last is not None:
+            self._queue.progress(request, last)
         self._queue.learned(request, network_version)
         self._meter.ended(Stage.LEARNED)
-        await asyncio.to_thread(self._forget, request)
+        self._done.append(request)
 
     async def failed(self, request: str, reason: str) -> None:
         """The task cannot be learned."""
@@ -130,25 +158,47 @@ class Expansions:
         """Run a training job whenever tasks wait; never returns."""
         while True:
             await self._work.wait()
-            try:
-                await self._run_job()
-            except JobLost as error:
-                logger.error("a training job ended: %s", error)
-                if lost := self._queue.worker_lost(str(error)):
-                    self._meter.ended(Stage.FAILED)
-                    await asyncio.to_thread(self._forget, lost)
+            await self._run_one_job()
             await asyncio.to_thread(self._remove, JOBS)
-            # The worker cleared the event when it found the queue empty; a task it lost is back.
+            # Workers clear the event when they find the queue empty; a task that was lost is back.
             if self._queue.unfinished:
                 self._work.set()
             else:
                 self._work.clear()
+
+    async def _run_one_job(self) -> None:
+        reason = "its job ended"
+        try:
+            await self._run_job()
+        except JobLost as error:
+            reason = str(error)
+            logger.error("a training job ended: %s", error)
+            lost = True
+        else:
+            lost = self._queue.learning
+        self._jobs += 1
+        self._work.set()  # whoever still waits for a task is of the job that is over
+        for request in self._queue.workers_lost(reason) if lost else ():
+            self._meter.ended(Stage.FAILED)
+            await asyncio.to_thread(self._forget, request)
 
     async def tell_waiting(self) -> None:
         """Tell the meter again and again how many wait, since it forgets; never returns."""
         while True:
             self._meter.waiting(len(self._queue))
             await asyncio.sleep(_TELL_EVERY_S)
+
+    async def tidy(self) -> None:
+        """Remove the data of learned tasks, many at a time and not while they are published; a
+        crash leaves them to the next start. Never returns."""
+        while True:
+            done, self._done = self._done, []
+            await asyncio.to_thread(self._forget_all, done)
+            await asyncio.sleep(_TIDY_EVERY_S)
+
+    def _forget_all(self, requests: Iterable[str]) -> None:
+        for request in requests:
+            self._forget(request)
 
     def _forget(self, request: str) -> None:
         """Remove an ended request's data; if that fails, the next start tries again."""

@@ -1,6 +1,6 @@
 """A dispatcher that follows its network: the shell that Serve's replicas and the client's
-dispatcher actor share. It hears of every change by long polling, and fetches router snapshots
-once per node through Ray's object store."""
+dispatcher actor share. It hears by long polling what changed, and no more than that; whole router
+snapshots it fetches once per node through Ray's object store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 
+from cluster.changes import News, newest
 from cluster.config import SenConfig
 from cluster.dispatch import NetworkDispatcher
 from cluster.inputs import Batch, Input
@@ -21,9 +20,11 @@ from cluster.local import LocalSlot
 from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter
 from cluster.names import CONTROLLER, DISPATCHER, NAMESPACE
-from cluster.running import Running, SlotGone
+from cluster.ray_nodes import ON_HEAD
+from cluster.running import Results, Running, SlotGone
+from cluster.slot import GONE
+from cluster.snapshots import Snapshots
 from cluster.store import Store
-from dispatcher import Snapshot
 from pathways import Inputs, PathwayId
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class FollowingDispatcher:
         self._local = LocalSlot(Store.open(config.store), config.slots)
         running = Running(run_in_slot, self._wake, self._local, meter)
         self._dispatcher = NetworkDispatcher(config.dispatch, running, meter)
-        self._snapshots: dict[Any, Snapshot] = {}  # by object reference
+        self._snapshots = Snapshots()
         self._tasks: list[asyncio.Task[None]] = []
         self._answered = self._unknown = 0  # inputs since the controller was last told
 
@@ -73,7 +74,8 @@ class FollowingDispatcher:
     async def _follow(self) -> None:
         while True:
             try:
-                view = await self._controller.watch.remote(self.view.epoch)
+                news: News = await self._controller.watch.remote(self.view.epoch)
+                view = newest(self.view, news)
                 if view.epoch != self.view.epoch:
                     await self._adopt(view)
             except RayError as error:
@@ -83,13 +85,12 @@ class FollowingDispatcher:
                 await asyncio.sleep(_RETRY_S)
 
     async def _adopt(self, view: NetworkView) -> None:
-        known = self._snapshots
-        self._snapshots = {
-            ref: known.get(ref) or Snapshot.from_arrays(await ref) for ref in view.routers.values()
-        }
-        self._dispatcher.adopt(
-            view, {key: self._snapshots[ref] for key, ref in view.routers.items()}
-        )
+        current = {}
+        for key, router in view.routers.items():
+            wanted = self._snapshots.to_fetch(key, router)
+            fetched = None if wanted is None else await wanted
+            current[key] = self._snapshots.updated(key, router, fetched)
+        self._dispatcher.adopt(view, current)
 
     async def _tell_use(self) -> None:
         """Say which pathways ran, now and then: residency needs to know, requests do not wait."""
@@ -106,13 +107,11 @@ class FollowingDispatcher:
         return await self._controller.wake.remote(pathway, missing)
 
 
-async def run_in_slot(
-    handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]
-) -> list[NDArray[np.float32]]:
+async def run_in_slot(handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
     """One call to a slot's actor."""
     try:
         return list(await handle.run.remote(list(groups)))
-    except RayActorError as error:
+    except GONE as error:
         raise SlotGone(str(error)) from error
 
 
@@ -135,6 +134,7 @@ def start_dispatcher(config: SenConfig) -> Any:
             get_if_exists=True,
             num_cpus=0,
             max_restarts=-1,
+            resources=ON_HEAD,
         )
         .remote(config)
     )

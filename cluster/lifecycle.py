@@ -219,7 +219,7 @@ def start_network(config: SenConfig) -> Any:
 
     controller = start_controller(config)
     try:
-        ray.get(controller.view.remote())
+        ray.get(controller.config.remote())  # answers once it has started
     except RayActorError as error:
         raise SenError(f"the network could not be started: {error}") from error
     return controller

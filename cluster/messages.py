@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
 from cluster.registry import PathwayEntry, Registry
-from pathways import LearnConfig, PathwayId, StoredPathway
+from cluster.registry_log import pack, unpack
+from pathways import LearnConfig, PathwayId, StoredPathway, TaskData
 
 if TYPE_CHECKING:
+    from cluster.changes import News, RouterChange
     from cluster.inputs import Input
 
 
@@ -39,12 +41,34 @@ class ExpansionStatus:
     accuracy: float | None = None
     """On the training data of the last epoch, 0..1."""
     network_version: int | None = None
-    """The version that has the task, once learned."""
+    """The version that has the task, once learned; None if that is long ago."""
     error: str | None = None
 
     @property
     def ended(self) -> bool:
         return self.stage in (Stage.LEARNED, Stage.FAILED)
+
+
+def learned_long_ago(entry: PathwayEntry) -> ExpansionStatus:
+    """What the registry still knows of the expansion that made a pathway."""
+    training = entry.spec.training
+    return ExpansionStatus(
+        request=entry.request,
+        task=entry.id.task,
+        stage=Stage.LEARNED,
+        epoch=training.epochs,
+        epochs=training.epochs,
+        accuracy=training.train_accuracy,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task that a user wants learned."""
+
+    task: str
+    data: TaskData
+    config: LearnConfig = field(default_factory=LearnConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +78,15 @@ class WaitingTask:
     request: str
     task: str
     config: LearnConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a training worker is given when it asks for a task."""
+
+    waiting: WaitingTask
+    news: News
+    """What is new in the network since the worker last asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +117,24 @@ class NetworkView:
     epoch: int
     """Grows with every change of the network or of where pathways are resident."""
     registry: Registry
-    placement: Mapping[PathwayId, Any]
-    """Resident pathway → handle of its slot's actor."""
-    slots: Mapping[PathwayId, int] = field(default_factory=dict)
-    """Resident pathway → number of its slot."""
-    routers: Mapping[str, Any] = field(default_factory=dict)
-    """Signature key → object reference of the router's snapshot."""
+    placement: Mapping[PathwayId, tuple[Any, ...]]
+    """Resident pathway → handles of its slots' actors; a hot one has more than one."""
+    slots: Mapping[PathwayId, tuple[int, ...]] = field(default_factory=dict)
+    """Resident pathway → numbers of its slots."""
+    nodes: Mapping[int, str] = field(default_factory=dict)
+    """Slot → id of the node it is on."""
+    routers: Mapping[str, RouterChange] = field(default_factory=dict)
+    """Signature key → its router: a whole snapshot and what was added to it."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Task → why it cannot be served."""
     small: int = 0
     """Weights up to which a pathway runs in the dispatchers' own processes; 0: none does."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it travels to another process. Ray's pickler takes 2 s over the many small values
+        of 10,000 tasks, in which the controller could do nothing else; packing them takes 0.3."""
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "registry"}
+        return _arrived, (self.registry.version, pack(self.registry), rest)
 
     def state(self, entry: PathwayEntry) -> str:
         """Where a pathway is: `unavailable`, `resident` (in a slot), `local` (in every dispatcher
@@ -111,6 +152,10 @@ class NetworkView:
         return plot_network(self, axes)
 
 
+def _arrived(version: int, registry: bytes, rest: dict[str, Any]) -> NetworkView:
+    return NetworkView(registry=unpack(version, registry), **rest)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkActivity:
     """What ran since the controller started, summed over all dispatchers."""
@@ -123,7 +168,7 @@ class NetworkActivity:
     unknown: int
     """Those of them that were unlike everything learned and activated nothing."""
     resident: tuple[str, ...]
-    """Pathways that are resident now, for example `digits@1`."""
+    """Pathways that are resident in slots now, for example `digits@1`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from cluster.places import Seat
 from pathways import PathwayId
 
 NAMESPACE = "sen"
@@ -11,19 +13,25 @@ CONTROLLER = "sen:controller"
 JOBS = "jobs"  # store directory of running Train jobs, removed when they end
 DISPATCHER = "sen:dispatcher"
 
+_SLOT = re.compile(r"sen:slot:([0-9a-z]+):(\d+)")
 _REQUEST = re.compile(r"(\d{8})-([a-z0-9][a-z0-9._-]*)")
-_CHANGE = re.compile(r"(\d{12})(\.snapshot)?\.json")
+_ROUTER = re.compile(r"(\d{12})-([0-9a-f]{16})\.safetensors")
+_CHANGE = re.compile(r"(\d{12})\.json")
+_SNAPSHOT = re.compile(r"(\d{12})\.snapshot(?:\.json|-([0-9a-f]{16})\.zst)")
 
 
-def slot_actor_name(slot: int) -> str:
-    """Name of a slot's actor, for example `sen:slot:3`."""
-    return f"sen:slot:{slot}"
+def slot_actor_name(seat: Seat) -> str:
+    """Name of a slot's actor: its node and its number there, for example `sen:slot:4fbe3c16:3`.
+
+    So a slot whose process was lost is found again, and always where it is thought to be.
+    """
+    return f"sen:slot:{seat.node}:{seat.number}"
 
 
-def parse_slot_actor_name(name: str) -> int | None:
-    """The slot's number, or None if `name` is another actor's."""
-    head, _, number = name.rpartition(":")
-    return int(number) if head == "sen:slot" and number.isdecimal() else None
+def parse_slot_actor_name(name: str) -> Seat | None:
+    """Where the slot is, or None if `name` is another actor's."""
+    match = _SLOT.fullmatch(name)
+    return Seat(node=match[1], number=int(match[2])) if match else None
 
 
 def request_id(sequence: int, task: str) -> str:
@@ -42,15 +50,35 @@ def change_path(version: int) -> str:
     return f"registry/{version:012d}.json"
 
 
-def snapshot_path(version: int) -> str:
-    """Store path of the whole registry as of network `version`."""
-    return f"registry/{version:012d}.snapshot.json"
+def snapshot_path(version: int, sha256: str) -> str:
+    """Store path of the whole registry as of network `version`; the hash proves it undamaged."""
+    return f"registry/{version:012d}.snapshot-{sha256[:16]}.zst"
 
 
-def parse_registry_file(name: str) -> tuple[int, bool] | None:
-    """(version, is snapshot) of a file in `registry/`, or None for another file."""
-    match = _CHANGE.fullmatch(name)
-    return (int(match[1]), bool(match[2])) if match else None
+@dataclass(frozen=True, kw_only=True)
+class RegistryFile:
+    """What the name of a file in `registry/` tells."""
+
+    name: str
+    version: int
+    snapshot: bool
+    """The whole as of this version, not the change that made it."""
+    sha256: str | None = None
+    """Beginning of a snapshot's hash; None for a change, and for a snapshot of an old store."""
+
+
+def parse_registry_file(name: str) -> RegistryFile | None:
+    """A file in `registry/`, or None for one that is none of ours."""
+    if match := _CHANGE.fullmatch(name):
+        return RegistryFile(name=name, version=int(match[1]), snapshot=False)
+    if match := _SNAPSHOT.fullmatch(name):
+        return RegistryFile(name=name, version=int(match[1]), snapshot=True, sha256=match[2])
+    return None
+
+
+def registry_path(name: str) -> str:
+    """Store path of a file in `registry/`."""
+    return f"registry/{name}"
 
 
 def weights_path(pathway: PathwayId, sha256: str) -> str:
@@ -66,3 +94,19 @@ def spec_path(pathway: PathwayId, sha256: str) -> str:
 def statistics_path(pathway: PathwayId, sha256: str) -> str:
     """Store path of what the router learned from the task."""
     return f"router/{pathway.task}/{pathway.version}-{sha256[:16]}.safetensors"
+
+
+def router_directory(signature_key: str) -> str:
+    """Store directory of a signature's whole routers."""
+    return f"routers/{signature_key}"
+
+
+def router_path(signature_key: str, version: int, sha256: str) -> str:
+    """Store path of a signature's whole router as of network `version`."""
+    return f"{router_directory(signature_key)}/{version:012d}-{sha256[:16]}.safetensors"
+
+
+def parse_router_file(name: str) -> tuple[int, str] | None:
+    """(version, hash) of a file in a directory of whole routers, or None for another file."""
+    match = _ROUTER.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
 
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnschedulableError
 
 from cluster.errors import NotResident, SenError, TaskUnavailable
+from cluster.instructions import Placement, Stop, Unload, Wake
+from cluster.nodes import Node
+from cluster.places import Seat
 from cluster.registry import PathwayEntry
-from cluster.residency import Placement, Residency
+from cluster.residency import Residency
+from cluster.slot import GONE
 from pathways import PathwayId, PathwaysError
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 3
+_PATIENCE_S = 20.0  # a caller waits so long for a pathway
+_LOAD_S = 60.0  # a slot that needs longer to start and load is given up
+_STAY_S = 2.0  # a woken pathway is not evicted before its caller has run it, for so long
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+
+_Key = TypeVar("_Key")
+
+Find = Callable[[PathwayId], tuple[PathwayEntry, PathwayEntry | None]]
+"""A pathway's registry entry and its source's."""
 
 
 class SlotPool:
@@ -25,106 +37,264 @@ class SlotPool:
     def __init__(
         self,
         residency: Residency,
-        start: Callable[[int], Any],
+        start: Callable[[Seat], Any],
+        stop: Callable[[Any], Awaitable[None]],
+        find: Find,
         on_change: Callable[[], None],
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._residency = residency
         self._start = start
+        self._stop = stop
+        self._find = find
         self._on_change = on_change
+        self._patience_s = patience_s
         self._actors: dict[int, Any] = {}
-        self._loading: dict[PathwayId, asyncio.Task[None]] = {}
+        self._waking: dict[PathwayId, asyncio.Task[None]] = {}
+        self._checking: dict[int, asyncio.Task[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()  # those who wait for room get it in their order
+        self._settled = asyncio.Event()  # something changed that room can come of
 
-    def placement(self) -> dict[PathwayId, Any]:
-        """Pathways that are loaded and ready, with their slot's handle."""
-        ready = self._residency.resident.items()
-        return {p: self._actors[slot] for p, slot in ready if p not in self._loading}
+    # --- what is where -----------------------------------------------------------------------
 
-    def slots(self) -> dict[PathwayId, int]:
-        """Pathways that are loaded and ready, with their slot's number."""
-        ready = self._residency.resident.items()
-        return {p: slot for p, slot in ready if p not in self._loading}
+    def placement(self) -> dict[PathwayId, tuple[Any, ...]]:
+        """Pathways that are loaded and ready, with their slots' handles."""
+        resident = self._residency.resident.items()
+        return {p: tuple(self._actors[slot] for slot in slots) for p, slots in resident}
 
-    def handles(self) -> Mapping[int, Any]:
-        """Every running slot's actor."""
-        return dict(self._actors)
+    def slots(self) -> dict[PathwayId, tuple[int, ...]]:
+        """Pathways that are loaded and ready, with their slots' numbers."""
+        return self._residency.resident
+
+    def nodes(self) -> dict[int, str]:
+        """Every running slot, with its node."""
+        return self._residency.slots
+
+    @property
+    def capacity(self) -> int:
+        """Places for pathways on the nodes there are."""
+        return self._residency.capacity
+
+    # --- what happens ------------------------------------------------------------------------
 
     def use(self, pathways: Mapping[PathwayId, int]) -> None:
-        """Note which pathways ran, so that they stay."""
-        for pathway in pathways:
-            self._residency.use(pathway)
+        """Note which pathways ran how many rows, so that they stay."""
+        self._residency.use(pathways)
 
-    async def adopt(self, slot: int, handle: Any) -> None:
-        """Take over a slot that an earlier controller started."""
-        self._actors[slot] = handle
-        self._residency.adopt(slot, await handle.resident.remote())
-        self._on_change()
+    def see(self, nodes: Iterable[Node]) -> None:
+        """These are the nodes alive now."""
+        before = self._residency.capacity
+        lost = self._residency.nodes(nodes)
+        for slot in lost:
+            logger.warning("slot %d is lost with its node", slot)
+            del self._actors[slot]
+        if lost or self._residency.capacity != before:
+            self._told()
 
-    async def wake(self, entry: PathwayEntry, source: PathwayEntry | None) -> Any:
-        """Make a pathway resident; returns its slot's handle.
+    async def adopt(self, seat: Seat, handle: Any) -> None:
+        """Take over a slot that an earlier controller started, if it still answers."""
+        try:
+            held = await handle.resident.remote()
+        except GONE as error:
+            logger.warning("the slot at %s does not answer: %s", seat, error)
+            return
+        sources = {pathway: self._find(pathway)[0].spec.source for pathway in held}
+        self._actors[self._residency.adopt(seat, sources)] = handle
+        self._told()
 
-        Raises TaskUnavailable if its files are damaged, NotResident if it was evicted, or its
-        slot ended, again and again while it was woken.
+    def tend(self) -> None:
+        """Do what should be done besides what callers want: called every second or so."""
+        self._settled.set()  # a node may be trusted again by now
+        instructions = self._residency.tend()
+        for instruction in instructions:
+            match instruction:
+                case Wake(pathway=pathway):
+                    self._spawn(self._wake_again(pathway))
+                case Placement():
+                    self._begin(instruction)
+                    self._spawn(self._copy(instruction))
+                case Unload(pathway=pathway, slot=slot):
+                    self._actors[slot].unload.remote(pathway)
+                case Stop(slot=slot):
+                    self._spawn(self._stop(self._actors.pop(slot)))
+        if instructions:
+            self._told()
+
+    # --- waking ------------------------------------------------------------------------------
+
+    async def wake(self, pathway: PathwayId, *, awaited: bool = True) -> Any:
+        """Make a pathway resident; returns the handle of a slot that holds it.
+
+        awaited: somebody will run it at once, so it stays until then.
+        Raises TaskUnavailable if its files are damaged, NotResident if it could not be kept in a
+        slot for as long as the caller has patience.
         """
-        for _ in range(_TRIES):
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await self._wake(pathway, _STAY_S if awaited else 0.0)
+        except TimeoutError as error:
+            raise NotResident(
+                f"{pathway} could not be kept in a slot within {self._patience_s:g} s; are there "
+                f"too few slots? There are places for {self._residency.capacity} pathways"
+            ) from error
+
+    async def _wake(self, pathway: PathwayId, stay_s: float) -> Any:
+        pause = _FIRST_PAUSE_S
+        while not (slots := self._residency.ready(pathway)):
             try:
-                await self._load(entry, source)
+                await self._once(self._waking, pathway, lambda p: self._bring(p, stay_s))
             except NotResident as error:
                 logger.warning("%s", error)
-            slot = self._residency.slot_of(entry.id)
-            if slot is not None:
-                return self._actors[slot]
-        raise NotResident(f"{entry.id} could not be kept in a slot; are there too few slots?")
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+        return self._actors[slots[0]]
 
-    async def _load(self, entry: PathwayEntry, source: PathwayEntry | None) -> None:
-        while self._residency.slot_of(entry.id) is None:
-            # What is being loaded stays, or two wakes could evict each other for ever.
-            placement = self._residency.place(entry.id, keep=self._loading.keys())
-            if placement is None:
-                await asyncio.wait(self._loading.values(), return_when=asyncio.FIRST_COMPLETED)
-                continue
-            if placement.start:
-                self._actors[placement.slot] = self._start(placement.slot)
-            carrying_out = self._carry_out(placement, entry, source)
-            self._loading[entry.id] = asyncio.create_task(carrying_out)
-        if loading := self._loading.get(entry.id):
-            await asyncio.shield(loading)
-
-    async def reconcile(self, pathway: PathwayId) -> None:
-        """A dispatcher did not find `pathway` where it should be: look at its slot again."""
-        slot = self._residency.slot_of(pathway)
-        if slot is None or pathway in self._loading:
-            return
-        actor = self._actors[slot]
+    async def _wake_again(self, pathway: PathwayId) -> None:
+        """Nobody waits for it, so there is nobody to tell that it failed."""
         try:
-            held = set(await actor.resident.remote())
-        except RayActorError as error:
-            if self._actors.get(slot) is not actor:
-                return  # another caller has seen to it
-            logger.warning("slot %d is lost: %s", slot, error)
-            self._residency.lose_slot(slot)
-            self._actors.pop(slot)
-        else:
-            if self._actors.get(slot) is not actor:
-                return
-            for missing in self._residency.slots[slot] - held - set(self._loading):
-                self._residency.drop(missing)
-        self._on_change()
+            await self.wake(pathway, awaited=False)
+        except SenError as error:
+            logger.error("%s was lost and cannot be woken: %s", pathway, error)
+
+    async def _bring(self, pathway: PathwayId, stay_s: float) -> None:
+        entry, source = self._find(pathway)
+        pause = _FIRST_PAUSE_S / 10
+        while not await self._carry_out(await self._room_for(entry), entry, source, stay_s):
+            await asyncio.sleep(pause)  # what should make room has not run yet
+            pause = min(2 * pause, _FIRST_PAUSE_S)
+
+    async def _room_for(self, entry: PathwayEntry) -> Placement:
+        async with self._turn:
+            while (placement := self._residency.place(entry.id, entry.spec.source)) is None:
+                self._settled.clear()
+                await self._settled.wait()
+            self._begin(placement)
+            return placement
+
+    async def _copy(self, placement: Placement) -> None:
+        """Load one copy more, of what is hot or moves."""
+        try:
+            await self._carry_out(placement, *self._find(placement.load))
+        except SenError as error:
+            logger.warning("%s stays where it is: %s", placement.load, error)
+
+    def _begin(self, placement: Placement) -> None:
+        if placement.start is not None:
+            self._actors[placement.slot] = self._start(placement.start)
 
     async def _carry_out(
-        self, placement: Placement, entry: PathwayEntry, source: PathwayEntry | None
-    ) -> None:
-        actor = self._actors[placement.slot]
+        self,
+        placement: Placement,
+        entry: PathwayEntry,
+        source: PathwayEntry | None,
+        stay_s: float = 0.0,
+    ) -> bool:
+        """False if the slot would not evict what a caller waits for."""
+        actor = self._actors.get(placement.slot)
+        if actor is None:
+            raise NotResident(f"slot {placement.slot} was lost before it loaded {entry.id}")
         try:
-            if placement.evict is not None:
-                # Calls of one caller run in order, so the load below comes after this.
-                actor.unload.remote(placement.evict)
-            await actor.load.remote(entry, source)
-        except RayActorError as error:
-            self._residency.drop(entry.id)
-            raise NotResident(f"slot {placement.slot} ended while it loaded {entry.id}") from error
+            async with asyncio.timeout(_LOAD_S):
+                loaded = await actor.load.remote(entry, source, placement.evict, stay_s)
         except (PathwaysError, SenError) as error:
-            self._residency.drop(entry.id)
+            self._damaged(placement)
             raise TaskUnavailable(f"{entry.id} cannot be loaded: {error}") from error
-        finally:
-            self._loading.pop(entry.id)
-            self._on_change()
+        except ActorUnschedulableError as error:
+            self._cannot_start(placement.slot, actor)
+            raise NotResident(f"Ray has no room for slot {placement.slot}: {error}") from error
+        except (*GONE, TimeoutError) as error:
+            self._residency.refused(placement)
+            await self._check(placement.slot)
+            raise NotResident(f"slot {placement.slot} ended while it loaded {entry.id}") from error
+        if loaded:
+            self._loaded(placement)
+        else:
+            self._residency.refused(placement)
+            self._settled.set()
+        return loaded
+
+    def _loaded(self, placement: Placement) -> None:
+        self._residency.loaded(placement)
+        if placement.leave in self._actors:
+            self._actors[placement.leave].unload.remote(placement.load)
+        self._told()
+
+    def _cannot_start(self, slot: int, actor: Any) -> None:
+        if self._actors.get(slot) is actor:  # else another caller has seen to it
+            self._residency.cannot_start(slot)
+            del self._actors[slot]
+            self._told()
+
+    def _damaged(self, placement: Placement) -> None:
+        self._residency.drop(placement.load, placement.slot)
+        if placement.evict is not None:  # it made room all the same
+            self._residency.drop(placement.evict, placement.slot)
+        self._told()
+
+    # --- slots that are lost -----------------------------------------------------------------
+
+    async def reconcile(self, pathway: PathwayId) -> None:
+        """A dispatcher did not find `pathway` where it should be: look at its slots again."""
+        slots = self._residency.ready(pathway)
+        await asyncio.gather(*(self._check(slot) for slot in slots))
+
+    async def _check(self, slot: int) -> None:
+        """Ask a slot what it holds; all who want to know at this moment ask once."""
+        await self._once(self._checking, slot, self._ask)
+
+    async def _ask(self, slot: int) -> None:
+        actor = self._actors.get(slot)
+        if actor is None:
+            return  # another caller has seen to it
+        expected = self._residency.ready_in(slot)
+        try:
+            async with asyncio.timeout(_LOAD_S):
+                held = set(await actor.resident.remote())
+        except (*GONE, TimeoutError) as error:
+            if self._actors.get(slot) is actor:
+                self._lose(slot, error)
+        else:
+            if self._actors.get(slot) is actor:
+                for missing in expected - held:
+                    self._residency.missing(missing, slot)
+                if expected - held:
+                    self._told()
+
+    def _lose(self, slot: int, error: BaseException) -> None:
+        """Forget a slot, and see whether the others on its node still are there."""
+        logger.warning("slot %d is lost: %s", slot, error)
+        node = self._residency.slots[slot]
+        self._residency.lose_slot(slot)
+        del self._actors[slot]
+        self._told()
+        for other, its_node in self._residency.slots.items():
+            if its_node == node:
+                self._spawn(self._check(other))
+
+    async def _once(
+        self,
+        running: dict[_Key, asyncio.Task[None]],
+        key: _Key,
+        work: Callable[[_Key], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Work that all who want it at the same moment share; it goes on if they go away."""
+        if key not in running:
+            running[key] = task = asyncio.create_task(work(key))
+            task.add_done_callback(lambda ended: (running.pop(key), ended.exception()))
+        await asyncio.shield(running[key])
+
+    def _told(self) -> None:
+        self._settled.set()
+        self._on_change()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        """Run in the background; asyncio only keeps weak references to tasks."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("background work of the slot pool failed", exc_info=error)

@@ -1,25 +1,19 @@
-"""The registry: which pathways exist and which version of each task is current.
-
-Kept in the store as a log: one small immutable file for every network version, and now and
-then a snapshot of the whole, so that starting reads few files. Writing the next file is the
-commit of an expansion: before it the old network exists, after it the new one.
-"""
+"""The registry: which pathways exist and which version of each task is current."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count, islice, takewhile
 
-from cluster.errors import StoreDamagedError, StoreError, UnknownTask
-from cluster.names import change_path, parse_registry_file, snapshot_path
-from cluster.store import Store
+from immutables import Map
+
+from cluster.errors import UnknownTask
+from cluster.names import parse_request_id
 from pathways import PathwayId, PathwaySpec, Signature
 
-SNAPSHOT_EVERY = 256
+NAMED = 10
+"""Tasks that an error names at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,44 +36,78 @@ class PathwayEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The network as of one version. Immutable: `publish` gives the next one."""
+    """The network as of one version. Immutable: `publish` gives the next one.
+
+    The maps are persistent: the next version shares all but a few nodes with this one, so that
+    publishing costs the same with 10,000 tasks as with ten. They keep no order.
+    """
 
     version: int = 0
     """Network version; grows by one with every published change."""
-    pathways: Mapping[PathwayId, PathwayEntry] = field(default_factory=dict)
-    current: Mapping[str, int] = field(default_factory=dict)
-    """Task → version in service, in the order of learning."""
+    pathways: Map[PathwayId, PathwayEntry] = field(default_factory=Map)
+    """Every version of every task that was ever published."""
+    current: Map[str, int] = field(default_factory=Map)
+    """Task → version in service."""
+    places: Map[str, int] = field(default_factory=Map)
+    """Task → its place in the order of learning, from 0."""
+    signatures: Map[str, Signature] = field(default_factory=Map)
+    """Key → signature of every task; it is the same in all versions of a task."""
+    parameters: int = 0
+    """Weights of all pathways in service."""
 
     def publish(self, entries: Iterable[PathwayEntry]) -> Registry:
         """The next network version, with `entries` in service."""
-        added = {entry.id: entry for entry in entries}
-        return replace(
-            self,
+        pathways, current = self.pathways.mutate(), self.current.mutate()
+        places, signatures = self.places.mutate(), self.signatures.mutate()
+        parameters = self.parameters
+        for entry in entries:
+            task, signature = entry.id.task, entry.spec.signature
+            if task in current:
+                parameters -= pathways[PathwayId(task, current[task])].spec.parameters
+            else:
+                places[task] = len(places)
+            parameters += entry.spec.parameters
+            pathways[entry.id] = entry
+            current[task] = entry.id.version
+            signatures[signature.key] = signature
+        return Registry(
             version=self.version + 1,
-            pathways={**self.pathways, **added},
-            current={**self.current, **{id.task: id.version for id in added}},
+            pathways=pathways.finish(),
+            current=current.finish(),
+            places=places.finish(),
+            signatures=signatures.finish(),
+            parameters=parameters,
         )
 
     def entry(self, task: str) -> PathwayEntry:
         """The pathway in service for a task; raises UnknownTask."""
         if task not in self.current:
-            known = ", ".join(self.current) or "none yet"
-            raise UnknownTask(f"no task is called {task!r}; known tasks: {known}")
+            raise UnknownTask(f"no task is called {task!r}; known tasks: {self._known()}")
         return self.pathways[PathwayId(task, self.current[task])]
 
+    def _known(self) -> str:
+        """Some tasks by name, for people: not all of thousands."""
+        named = ", ".join(sorted(islice(self.current, NAMED), key=self.places.__getitem__))
+        more = len(self.current) - NAMED
+        return f"{named}, … and {more:,} more" if more > 0 else named or "none yet"
+
     def entries(self) -> list[PathwayEntry]:
-        """The pathways in service, in the order of learning."""
-        return [self.entry(task) for task in self.current]
+        """The pathways in service, in the order of learning; sorted anew at every call."""
+        tasks = sorted(self.current, key=self.places.__getitem__)
+        return [self.pathways[PathwayId(task, self.current[task])] for task in tasks]
 
-    @cached_property
-    def signatures(self) -> Mapping[str, Signature]:
-        """Key → signature of every task in service."""
-        return {e.spec.signature.key: e.spec.signature for e in self.entries()}
+    def versions(self, task: str) -> list[PathwayEntry]:
+        """Every version of a task that was published, oldest first."""
+        numbered = (self.pathways.get(PathwayId(task, number)) for number in count(1))
+        return [entry for entry in takewhile(bool, numbered) if entry]
 
-    @cached_property
-    def parameters(self) -> int:
-        """Weights of all pathways in service."""
-        return sum(entry.spec.parameters for entry in self.entries())
+    def made_by(self, request: str) -> PathwayEntry | None:
+        """The pathway that an expansion made and that is in service, by the expansion's id."""
+        parsed = parse_request_id(request)
+        if parsed is None or parsed[1] not in self.current:
+            return None
+        entry = self.entry(parsed[1])
+        return entry if entry.request == request else None
 
     def active_share(self, activated: Iterable[PathwayId]) -> float:
         """Share of all weights in service that these pathways touch together, 0..1 (§4.6).
@@ -98,81 +126,3 @@ class Registry:
     def source_of(self, entry: PathwayEntry) -> PathwayEntry | None:
         """The pathway that `entry` has links from, if any."""
         return self.pathways[entry.spec.source] if entry.spec.source else None
-
-
-class RegistryLog:
-    """Reads the registry from a store and appends to it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def load(self) -> Registry:
-        """The newest registry; raises StoreDamagedError if a file of the log is missing."""
-        found = [f for f in map(parse_registry_file, self._store.list("registry")) if f]
-        base = max((version for version, is_snapshot in found if is_snapshot), default=0)
-        registry = self._read_snapshot(base) if base else Registry()
-        newest = max((version for version, _ in found), default=0)
-        for version in range(base + 1, newest + 1):
-            registry = registry.publish(self._read_change(version))
-        return registry
-
-    def commit(self, registry: Registry, entries: Iterable[PathwayEntry]) -> Registry:
-        """Publish `entries` on top of `registry`; durable when this returns."""
-        listed = list(entries)
-        after = registry.publish(listed)
-        body = _encode({"publish": [_entry_fields(entry) for entry in listed]})
-        self._store.write_new(change_path(after.version), body)
-        if after.version % SNAPSHOT_EVERY == 0:
-            self._store.write_content(snapshot_path(after.version), _encode(_fields(after)))
-        return after
-
-    def _read_change(self, version: int) -> list[PathwayEntry]:
-        name = change_path(version)
-        with self._damage_named(name):
-            return [_entry(fields) for fields in self._json(name)["publish"]]
-
-    def _read_snapshot(self, version: int) -> Registry:
-        name = snapshot_path(version)
-        with self._damage_named(name):
-            given = self._json(name)
-            entries = [_entry(fields) for fields in given["pathways"]]
-            return Registry(
-                version=version,
-                pathways={entry.id: entry for entry in entries},
-                current=dict(given["current"]),
-            )
-
-    def _json(self, name: str) -> Any:
-        return json.loads(self._store.read(name))
-
-    @contextmanager
-    def _damage_named(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except StoreError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreDamagedError(
-                f"{self._store.path(name)} is damaged ({error}); restore it from a backup"
-            ) from error
-
-
-def _encode(value: dict[str, Any]) -> bytes:
-    return json.dumps(value).encode()
-
-
-def _fields(registry: Registry) -> dict[str, Any]:
-    return {
-        "pathways": [_entry_fields(entry) for entry in registry.pathways.values()],
-        "current": dict(registry.current),
-    }
-
-
-def _entry_fields(entry: PathwayEntry) -> dict[str, Any]:
-    plain = {k: v for k, v in asdict(entry).items() if k != "spec"}
-    return {**plain, "spec": json.loads(entry.spec.to_json())}
-
-
-def _entry(fields: dict[str, Any]) -> PathwayEntry:
-    spec = PathwaySpec.from_json(json.dumps(fields["spec"]))
-    return PathwayEntry(**{**fields, "spec": spec})

@@ -7,6 +7,7 @@ Both are removed once the task is learned, so no data of earlier tasks is kept.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,19 +44,15 @@ class RequestLog:
         """Ids of all requests in order of arrival, complete or not."""
         return [name for name in self._store.list(_ROOT) if parse_request_id(name)]
 
-    def add(self, request: str, config: LearnConfig, data: TaskData) -> None:
-        """Make a request durable."""
-        # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
-        x, y = np.ascontiguousarray(data.x), np.ascontiguousarray(data.y)
-        arrays = safetensors.numpy.save({"x": x, "y": y})
-        self._store.write_new(f"{_ROOT}/{request}/data.safetensors", arrays)
-        about = {
-            "config": asdict(config),
-            "labels": data.labels,
-            "signature": data.signature.key,
-            "data_sha256": sha256(arrays),
-        }
-        self._store.write_new(f"{_ROOT}/{request}/request.json", json.dumps(about).encode())
+    def add(self, requests: Mapping[str, tuple[LearnConfig, TaskData]]) -> None:
+        """Make requests durable, given by id; many take little longer than one."""
+        data, about = {}, {}
+        for request, (config, given) in requests.items():
+            arrays = _arrays(given)
+            data[f"{_ROOT}/{request}/data.safetensors"] = arrays
+            about[f"{_ROOT}/{request}/request.json"] = _describe(config, given, sha256(arrays))
+        self._store.write_all_new(data)
+        self._store.write_all_new(about)
 
     def waiting(self, request: str) -> WaitingTask | None:
         """The request, or None if it was cut off before it was acknowledged."""
@@ -93,6 +90,22 @@ class RequestLog:
             raise StoreDamagedError(
                 f"{self._store.path(name)} is damaged: {error}; learn the task again"
             ) from error
+
+
+def _arrays(data: TaskData) -> bytes:
+    # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
+    x, y = np.ascontiguousarray(data.x), np.ascontiguousarray(data.y)
+    return safetensors.numpy.save({"x": x, "y": y})
+
+
+def _describe(config: LearnConfig, data: TaskData, data_sha256: str) -> bytes:
+    about = {
+        "config": asdict(config),
+        "labels": data.labels,
+        "signature": data.signature.key,
+        "data_sha256": data_sha256,
+    }
+    return json.dumps(about).encode()
 
 
 def _read_about(fields: dict[str, Any]) -> _About:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from io import BufferedWriter
 from pathlib import Path
 
 from pyarrow import fs
@@ -120,28 +123,55 @@ class Store:
 
     def write_new(self, name: str, body: bytes) -> None:
         """Write a file that must not exist; raises StoreError if it does, or cannot be written."""
-        if not self._put(name, body):
+        self.write_all_new({name: body})
+
+    def write_all_new(self, files: Mapping[str, bytes]) -> None:
+        """Write several files that must not exist, in the time of one or two; see `write_new`."""
+        if there := self._put(files):
             raise StoreError(
-                f"{self.path(name)} exists already; is another network using this store?"
+                f"{self.path(there[0])} exists already; is another network using this store?"
             )
 
     def write_content(self, name: str, body: bytes) -> None:
         """Write a file whose name holds its content's hash; already there is as good."""
-        self._put(name, body)
+        self._put({name: body})
 
-    def _put(self, name: str, body: bytes) -> bool:
+    def write_all_content(self, files: Mapping[str, bytes]) -> None:
+        """Write several such files, in the time of one or two."""
+        self._put(files)
+
+    def _put(self, files: Mapping[str, bytes]) -> Sequence[str]:
+        """Make files durable; returns the names of those that were there, which stay as they are.
+
+        Several appear one after another: a crash may leave some of them.
+        """
         try:
             if isinstance(self._fs, fs.LocalFileSystem):
-                return _put_local(Path(self.path(name)), body)
-            if self.exists(name):
-                return False
-            with self._fs.open_output_stream(self.path(name)) as stream:
-                stream.write(body)
-            return True
+                return _put_local({name: Path(self.path(name)) for name in files}, files)
+            return [name for name, body in files.items() if not self._put_remote(name, body)]
         except OSError as error:
+            first, more = self.path(next(iter(files))), len(files) - 1
             raise StoreError(
-                f"cannot write {self.path(name)}: {error}; is the store read-only or full?"
+                f"cannot write {first}{f' and {more} more' if more else ''}: {error}; is the store "
+                "read-only or full?"
             ) from error
+
+    def _put_remote(self, name: str, body: bytes) -> bool:
+        if self.exists(name):
+            return False
+        with self._fs.open_output_stream(self.path(name)) as stream:
+            stream.write(body)
+        return True
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove files; missing is fine."""
+        for name in names:
+            try:
+                self._fs.delete_file(self.path(name))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
 
     def delete_directory(self, name: str) -> None:
         """Remove a directory and what is in it; missing is fine."""
@@ -153,21 +183,40 @@ class Store:
             raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
 
 
-def _put_local(path: Path, body: bytes) -> bool:
-    """Write aside, sync, then link: the name appears only with the whole content behind it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+def _put_local(paths: Mapping[str, Path], files: Mapping[str, bytes]) -> list[str]:
+    """Write all aside, sync, then link: a name appears only with the whole content behind it.
+
+    Syncing after everything is written costs one write of the file system's journal, not one a
+    file. Returns the names that were there.
+    """
+    aside = {n: p.with_name(f".{p.name}.{uuid.uuid4().hex}") for n, p in paths.items()}
     try:
-        with aside.open("xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
+        with ExitStack() as opened:
+            written = [_written(opened, aside[name], body) for name, body in files.items()]
+            for file in written:
+                os.fsync(file.fileno())
+        there = [name for name, path in paths.items() if not _linked(aside[name], path)]
+    finally:
+        for path in aside.values():
+            path.unlink(missing_ok=True)
+    for directory in {path.parent for path in paths.values()}:
+        _sync_directory(directory)
+    return there
+
+
+def _written(opened: ExitStack, path: Path, body: bytes) -> BufferedWriter:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = opened.enter_context(path.open("xb"))
+    file.write(body)
+    file.flush()
+    return file
+
+
+def _linked(aside: Path, path: Path) -> bool:
+    try:
         os.link(aside, path)
     except FileExistsError:
         return False
-    finally:
-        aside.unlink(missing_ok=True)
-    _sync_directory(path.parent)
     return True
 
 

@@ -2,27 +2,34 @@
 
 A Train job costs some 20 seconds to start, a small task far less: so one job drains the queue
 and lingers for more. It runs in a Ray task of its own, so that the controller stays free.
+
+Its workers share nothing but the queue: each takes a task, learns it, publishes it, and takes the
+next. They never call `ray.train.report`, at which the workers of a job wait for each other (they
+learn different numbers of tasks), and which holds back one that is ahead of Train's polling; they
+tell the controller instead.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 import ray.train
-from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
+from cluster.bodies import read_pathway
+from cluster.changes import newest
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings, carry_out
-from cluster.messages import NetworkView, WaitingTask
-from cluster.slot import read_pathway
+from cluster.messages import NetworkView, WaitingTask, Work
+from cluster.slot import GONE
+from cluster.snapshots import Snapshots
 from cluster.store import Store
 from dispatcher import DispatcherError, Snapshot
 from pathways import PathwaysError, Progress, Source, load_source
@@ -32,7 +39,7 @@ _REPORT_EVERY_S = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """What a training worker is started with."""
+    """What training workers are started with."""
 
     controller: Any
     store_uri: str
@@ -41,13 +48,13 @@ class TrainingJob:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
-    """Run one Train job until the queue is empty; raises if its worker died."""
+    """Run one Train job until the queue is empty; raises if a worker died."""
     config = job.config
     TorchTrainer(
-        _worker,
+        _work,
         train_loop_config={"job": job},
         scaling_config=ScalingConfig(
-            num_workers=1,
+            num_workers=config.workers or default_workers(ray.cluster_resources().get("CPU", 1)),
             use_gpu=config.gpus > 0,
             resources_per_worker={"CPU": config.cpus, "GPU": config.gpus},
         ),
@@ -57,49 +64,68 @@ def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     ).fit()
 
 
-def _worker(settings: dict[str, Any]) -> None:
+def default_workers(cpus: float) -> int:
+    """Training workers of a cluster with so many CPUs."""
+    return max(1, int(cpus // 2))
+
+
+def _work(settings: dict[str, Any]) -> None:
     """Take tasks from the controller until it has no more."""
     import torch
 
     job: TrainingJob = settings["job"]
-    torch.set_num_threads(job.config.threads or os.cpu_count() or 1)
-    store = Store.open(job.store_uri)
-    learned = 0
-    while (waiting := ray.get(job.controller.take.remote())) is not None:
-        _learn_one(job, store, waiting)
-        learned += 1
-        ray.train.report({"tasks_learned": learned})
+    here = ray.train.get_context().get_local_world_size()
+    torch.set_num_threads(job.config.threads or max(1, (os.cpu_count() or 1) // here))
+    _Worker(job).run()
 
 
-def _learn_one(job: TrainingJob, store: Store, waiting: WaitingTask) -> None:
-    """A task that cannot be learned fails alone; the job goes on with the next."""
-    around = _surroundings(job, store, waiting)
-    try:
-        done = carry_out(waiting, store, job.config, around)
-        ray.get(job.controller.publish.remote(waiting.request, done))
-    except (PathwaysError, DispatcherError, SenError) as error:
-        ray.get(job.controller.fail.remote(waiting.request, user_message(error)))
+class _Worker:
+    """One training worker: it follows the network from task to task."""
 
+    def __init__(self, job: TrainingJob) -> None:
+        self._controller = job.controller
+        self._config = job.config
+        self._store = Store.open(job.store_uri)
+        self._view: NetworkView | None = None
+        self._snapshots = Snapshots()
 
-def _surroundings(job: TrainingJob, store: Store, waiting: WaitingTask) -> Surroundings:
-    view: NetworkView = ray.get(job.controller.view.remote())
-    return Surroundings(
-        snapshot=lambda key: _snapshot(view, key),
-        lend=lambda tasks: _lend(view, store, tasks),
-        report=_Reporter(job.controller, waiting.request),
-    )
+    def run(self) -> None:
+        """Learn tasks until there are no more."""
+        while (work := self._take()) is not None:
+            self._view = newest(self._view, work.news)
+            self._learn(work.waiting, self._view)
 
+    def _take(self) -> Work | None:
+        epoch = self._view.epoch if self._view else 0
+        return ray.get(self._controller.take.remote(epoch))
 
-def _snapshot(view: NetworkView, key: str) -> Snapshot | None:
-    reference = view.routers.get(key)
-    return None if reference is None else Snapshot.from_arrays(ray.get(reference))
+    def _learn(self, waiting: WaitingTask, view: NetworkView) -> None:
+        """A task that cannot be learned fails alone; the job goes on with the next."""
+        report = ProgressTeller(self._controller, waiting.request)
+        around = Surroundings(
+            snapshot=lambda key: self._snapshot(view, key),
+            lend=lambda tasks: _lend(view, self._store, tasks),
+            report=report,
+        )
+        try:
+            done = carry_out(waiting, self._store, self._config, around)
+            ray.get(self._controller.publish.remote(waiting.request, done, report.last))
+        except (PathwaysError, DispatcherError, SenError) as error:
+            ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
+
+    def _snapshot(self, view: NetworkView, key: str) -> Snapshot | None:
+        router = view.routers.get(key)
+        if router is None:
+            return None
+        wanted = self._snapshots.to_fetch(key, router)
+        return self._snapshots.updated(key, router, None if wanted is None else ray.get(wanted))
 
 
 def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]:
     """Weights of resident pathways from their actors at once, of dormant ones from the store."""
     entries = [view.registry.entry(task) for task in tasks if task not in view.unavailable]
     asked = {
-        entry.id: view.placement[entry.id].lend.remote(entry.id)
+        entry.id: view.placement[entry.id][0].lend.remote(entry.id)
         for entry in entries
         if entry.id in view.placement
     }
@@ -107,21 +133,28 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     for entry in entries:
         try:
             sources.append(ray.get(asked[entry.id]))
-        except (KeyError, NotResident, RayActorError):
+        except (KeyError, NotResident, *GONE):
             sources.append(load_source(read_pathway(store, entry)))
     return sources
 
 
-class _Reporter:
-    """Tells the controller of progress, not more often than anybody can read."""
+class ProgressTeller:
+    """Tells the controller of progress, not more often than anybody can read: of a task that is
+    learned in a moment nothing but `last`, which goes along when it is published."""
 
-    def __init__(self, controller: Any, request: str) -> None:
+    def __init__(
+        self, controller: Any, request: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._controller = controller
         self._request = request
-        self._last = 0.0
+        self._clock = clock
+        self._told = clock()
+        self.last: Progress | None = None
+        """After the newest epoch."""
 
     def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._last >= _REPORT_EVERY_S or progress.epoch == progress.epochs:
-            self._last = now
+        self.last = progress
+        now = self._clock()
+        if now - self._told >= _REPORT_EVERY_S:
+            self._told = now
             self._controller.progress.remote(self._request, progress)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import ray
 
+from cluster.bodies import read_pathway
 from cluster.errors import SenError
 from cluster.messages import Verification
 from cluster.registry import PathwayEntry
-from cluster.slot import read_pathway
 from cluster.store import Store
 from pathways import FrozenPathway, PathwayId, PathwaysError
 from pathways.frozen import ProbeResult
@@ -51,16 +51,18 @@ def verify_entry(store: Store, entry: PathwayEntry, source: PathwayEntry | None)
 
 
 def with_residents(
-    stored: Sequence[Verification], probed: Mapping[PathwayId, ProbeResult | BaseException]
+    stored: Sequence[Verification],
+    probed: Iterable[tuple[PathwayId, ProbeResult | BaseException]],
 ) -> list[Verification]:
     """Add what the resident copies answered; a copy that differs makes the task differ."""
-    return [_combined(v, probed.get(v.pathway)) for v in stored]
+    found = {verification.pathway: verification for verification in stored}
+    for pathway, resident in probed:
+        found[pathway] = _combined(found[pathway], resident)
+    return list(found.values())
 
 
-def _combined(
-    verification: Verification, resident: ProbeResult | BaseException | None
-) -> Verification:
-    if resident is None or verification.difference is None:
+def _combined(verification: Verification, resident: ProbeResult | BaseException) -> Verification:
+    if verification.difference is None:
         return verification
     if isinstance(resident, BaseException):
         return replace(verification, identical=False, error=f"its slot: {resident}")

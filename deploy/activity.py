@@ -21,7 +21,9 @@ class ActivityReply(BaseModel):
     )
     rows: int = Field(description="Inputs answered")
     unknown: int = Field(description="Inputs unlike everything learned; they activated nothing")
-    resident: list[str] = Field(description="Pathways resident now", examples=[["digits@1"]])
+    resident: list[str] = Field(
+        description="Pathways resident in slots now", examples=[["digits@1"]]
+    )
 
 
 @router.get("/v1/network/activity", summary="How often each task ran since the start")

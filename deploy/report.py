@@ -15,6 +15,8 @@ from cluster.messages import ExpansionStatus, Stage, Verification
 from deploy.keys import Key
 from deploy.schemas import NetworkReply, TaskInfo
 
+_NAMED = 10  # pathways on a line, at most
+
 if TYPE_CHECKING:  # the demo alone measures over HTTP
     from deploy.evaluation import Score
 
@@ -140,13 +142,19 @@ def network_lines(network: NetworkReply) -> Iterable[str]:
     yield f"{network.parameters:,} weights{active}"
     yield f"at most {network.max_active_pathways} pathways active for an input"
     for slot in network.slots:
-        yield f"slot {slot.slot}: {', '.join(slot.pathways)}"
+        yield f"slot {slot.slot} on node {slot.node[:8]}: {_some(slot.pathways)}"
     if network.local:
-        yield f"in the dispatchers: {', '.join(network.local)}"
+        yield f"in the dispatchers: {_some(network.local)}"
     if network.dormant:
-        yield f"dormant: {', '.join(network.dormant)}"
+        yield f"dormant: {_some(network.dormant)}"
     for task, reason in network.unavailable.items():
         yield f"unavailable: {task}: {reason}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names, but not thousands of them."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f", … and {more:,} more" if more > 0 else "")
 
 
 def keys_table(keys: Iterable[Key]) -> Table:

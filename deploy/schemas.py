@@ -79,11 +79,13 @@ class TaskInfo(BaseModel):
 
 class TasksReply(BaseModel):
     network_version: int
+    total: int = Field(description="Tasks in service, of which `tasks` may be a part")
     tasks: list[TaskInfo]
 
 
 class SlotInfo(BaseModel):
     slot: int
+    node: str = Field(description="Id of the node that the slot is on")
     pathways: list[str]
 
 
@@ -137,43 +139,54 @@ def _prediction(
 
 def tasks_reply(view: NetworkView) -> TasksReply:
     """The tasks in service, in the order of learning."""
-    entries = view.registry.entries()
-    return TasksReply(
-        network_version=view.registry.version, tasks=[task_info(view, entry) for entry in entries]
-    )
+    return TasksReply.model_validate(tasks_fields(view, view.registry.entries()))
+
+
+def tasks_fields(view: NetworkView, entries: Sequence[PathwayEntry]) -> dict[str, Any]:
+    """The fields of a TasksReply, without the cost of making thousands of models."""
+    return {
+        "network_version": view.registry.version,
+        "total": len(view.registry.current),
+        "tasks": [task_fields(view, entry) for entry in entries],
+    }
 
 
 def task_info(view: NetworkView, entry: PathwayEntry) -> TaskInfo:
     """One task in service."""
-    spec, reason = entry.spec, view.unavailable.get(entry.id.task)
-    return TaskInfo(
-        task=entry.id.task,
-        version=entry.id.version,
-        state=view.state(entry),
-        reason=reason,
-        signature=spec.signature.key,
-        labels=list(spec.labels),
-        family=spec.family,
-        parameters=spec.parameters,
-        active_share=view.registry.active_share([entry.id]),
-        source=str(spec.source) if spec.source else None,
-        links=_links(view.registry, entry),
-        examples=spec.training.examples,
-        held_out_accuracy=spec.training.held_out_accuracy,
-        learned_at=entry.learned_at,
-    )
+    return TaskInfo.model_validate(task_fields(view, entry))
 
 
-def _links(registry: Registry, entry: PathwayEntry) -> list[LinkInfo]:
+def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
+    """The fields of a TaskInfo."""
+    spec = entry.spec
+    return {
+        "task": entry.id.task,
+        "version": entry.id.version,
+        "state": view.state(entry),
+        "reason": view.unavailable.get(entry.id.task),
+        "signature": spec.signature.key,
+        "labels": list(spec.labels),
+        "family": spec.family,
+        "parameters": spec.parameters,
+        "active_share": view.registry.active_share([entry.id]),
+        "source": str(spec.source) if spec.source else None,
+        "links": _links(view.registry, entry),
+        "examples": spec.training.examples,
+        "held_out_accuracy": spec.training.held_out_accuracy,
+        "learned_at": entry.learned_at,
+    }
+
+
+def _links(registry: Registry, entry: PathwayEntry) -> list[dict[str, Any]]:
     source = registry.source_of(entry)
     if source is None:
         return []
     return [
-        LinkInfo(
-            source_label=source.spec.labels[link.source_class],
-            target_label=entry.spec.labels[link.target_class],
-            similarity=link.similarity,
-        )
+        {
+            "source_label": source.spec.labels[link.source_class],
+            "target_label": entry.spec.labels[link.target_class],
+            "similarity": link.similarity,
+        }
         for link in entry.spec.links
     ]
 
@@ -182,18 +195,25 @@ def network_reply(view: NetworkView, max_active: int) -> NetworkReply:
     """The network at a glance."""
     entries = view.registry.entries()
     shares = [view.registry.active_share([entry.id]) for entry in entries]
-    held: dict[int, list[str]] = {}
-    for pathway, slot in sorted(view.slots.items()):
-        held.setdefault(slot, []).append(str(pathway))
     return NetworkReply(
         network_version=view.registry.version,
         tasks=len(entries),
-        parameters=sum(entry.spec.parameters for entry in entries),
+        parameters=view.registry.parameters,
         max_active_pathways=max_active,
         mean_active_share=sum(shares) / len(shares) if shares else None,
         links=sum(len(entry.spec.links) for entry in entries),
-        slots=[SlotInfo(slot=slot, pathways=names) for slot, names in sorted(held.items())],
+        slots=_slots(view),
         local=[str(e.id) for e in entries if view.state(e) == "local"],
         dormant=[str(e.id) for e in entries if view.state(e) == "dormant"],
         unavailable=dict(view.unavailable),
     )
+
+
+def _slots(view: NetworkView) -> list[SlotInfo]:
+    """Slots with pathways in them, by node."""
+    held: dict[int, list[str]] = {}
+    for pathway, slots in sorted(view.slots.items()):
+        for slot in slots:
+            held.setdefault(slot, []).append(str(pathway))
+    by_node = sorted(held, key=lambda slot: (view.nodes[slot], slot))
+    return [SlotInfo(slot=n, node=view.nodes[n], pathways=held[n]) for n in by_node]

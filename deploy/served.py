@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel
 
 from cluster.client import AsyncClient
 from cluster.config import SenConfig
@@ -17,6 +16,8 @@ from cluster.messages import Answer, NetworkActivity, NetworkView
 from cluster.meter import Meter, NoMeter
 
 _DECODERS = 2
+
+Made = TypeVar("Made")
 
 
 class Answering(Protocol):
@@ -44,21 +45,20 @@ class Served:
     """Records what the stages of requests take."""
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DECODERS))
     """Held while files are decoded: each may take a gibibyte for a moment."""
-    _of_view: dict[str, tuple[NetworkView, bytes]] = field(default_factory=dict)
+    _of_view: dict[str, tuple[NetworkView, Any]] = field(default_factory=dict)
 
     @property
     def view(self) -> NetworkView:
         """The network as it is served now."""
         return self.dispatcher.view
 
-    async def once_a_view(self, what: str, make: Callable[[NetworkView], BaseModel]) -> bytes:
-        """JSON that follows from the view alone: of thousands of tasks it takes long to make, so
-        it is made once for each view, off the event loop."""
+    async def once_a_view(self, what: str, make: Callable[[NetworkView], Made]) -> Made:
+        """What follows from the view alone: of thousands of tasks it takes long to make, so it is
+        made once for each view, off the event loop."""
         view = self.view
         made = self._of_view.get(what)
         if made is None or made[0] is not view:
-            text = await asyncio.to_thread(lambda: make(view).model_dump_json().encode())
-            made = self._of_view[what] = (view, text)
+            made = self._of_view[what] = (view, await asyncio.to_thread(make, view))
         return made[1]
 
 

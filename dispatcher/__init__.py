@@ -5,6 +5,7 @@ from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterE
 from dispatcher.features import Features, make_features
 from dispatcher.gate import InputType, gate
 from dispatcher.merge import merge
+from dispatcher.part import Part
 from dispatcher.router import Router, RouterConfig
 from dispatcher.select import SelectConfig, Selection, select
 from dispatcher.snapshot import Routes, Snapshot
@@ -18,6 +19,7 @@ __all__ = [
     "Features",
     "InputType",
     "NoTaskFits",
+    "Part",
     "Router",
     "RouterConfig",
     "RouterError",

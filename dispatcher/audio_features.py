@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dispatcher.errors import FeatureError
-from dispatcher.novelty import VIEW_DIM
+from dispatcher.novelty import view_dim
 from dispatcher.random_map import RandomFourier, RandomProjection
 
 _WINDOW_S, _HOP_S = 0.032, 0.016
@@ -40,8 +40,9 @@ class AudioFeatures:
         self._hop = round(_HOP_S * rate_hz)
         self._window = torch.hann_window(round(_WINDOW_S * rate_hz))
         self._bands = torch.from_numpy(_mel_bands(len(self._window), rate_hz))
-        self._view = RandomProjection(_POOLED_DIM, VIEW_DIM, seed)
-        self._map = RandomFourier(_POOLED_DIM, dim - VIEW_DIM, _BANDWIDTH, seed + 1)
+        viewed = view_dim(dim)
+        self._view = RandomProjection(_POOLED_DIM, viewed, seed)
+        self._map = RandomFourier(_POOLED_DIM, dim - viewed, _BANDWIDTH, seed + 1)
 
     @property
     def dim(self) -> int:

@@ -54,6 +54,7 @@ class Dispatcher:
         self._routes = dict(routes)
         self._config = config or SelectConfig()
         self._away = frozenset(away)
+        self._masks: dict[str, NDArray[np.bool_]] = {}  # made when first wanted
 
     def without(self, tasks: Collection[str]) -> Dispatcher:
         """The same, passing over these tasks too."""
@@ -75,7 +76,7 @@ class Dispatcher:
             )
         features, snapshot = self._routes[key]
         routes = snapshot.route(features(x), self._usable(key))
-        chosen = select(routes.task_probabilities, self._config)
+        chosen = select(routes.tasks, routes.probabilities, self._config)
         rows = zip(
             chosen.indices.tolist(), chosen.weights.tolist(), routes.novelty.tolist(), strict=True
         )
@@ -83,13 +84,16 @@ class Dispatcher:
 
     def _usable(self, key: str) -> NDArray[np.bool_] | None:
         """[T] the tasks of a signature that are not away; None where all are here."""
-        tasks = self._routes[key][1].tasks
-        if self._away.isdisjoint(tasks):
+        if not self._away:
             return None
-        usable = np.array([task not in self._away for task in tasks])
-        if not usable.any():
+        if key not in self._masks:
+            positions = self._routes[key][1].positions
+            usable = np.ones(len(positions), dtype=np.bool_)
+            usable[[positions[task] for task in self._away if task in positions]] = False
+            self._masks[key] = usable
+        if not self._masks[key].any():
             raise NoTaskFits(f"every task of signature {key!r} is out of service")
-        return usable
+        return self._masks[key]
 
 
 def _decision(

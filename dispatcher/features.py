@@ -6,6 +6,7 @@ version of the network computes the same ones.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -14,15 +15,18 @@ from numpy.typing import NDArray
 from dispatcher.audio_features import AudioFeatures
 from dispatcher.errors import FeatureError
 from dispatcher.image_features import ImageFeatures
-from dispatcher.novelty import VIEW_DIM
+from dispatcher.novelty import view_dim
 
-DEFAULT_DIM = 2_000
+DEFAULT_DIM, _SMALL_DIM = 2_000, 512
+_SMALL_INPUT = {"image": 256, "audio": 2_000}
+"""Pixels or samples up to which an input is small, so that fewer features say what there is to say:
+what a router keeps and computes grows with their length, or its square."""
 
 
 class Features(Protocol):
     """Maps inputs [n, *shape] to float32 [n, dim].
 
-    The first VIEW_DIM features are what the novelty test looks at.
+    The first few features (see view_dim) are what the novelty test looks at.
     """
 
     @property
@@ -39,15 +43,20 @@ def make_features(
     rate_hz: int = 0,
     *,
     seed: int = 0,
-    dim: int = DEFAULT_DIM,
+    dim: int | None = None,
 ) -> Features:
-    """The features for inputs of one signature.
+    """The features for inputs of one signature; `dim` None: as many as suit its size.
 
     Images are uint8 [n, height, width, channels], audio is float32 [n, samples] at `rate_hz`.
     Raises FeatureError for another modality or an impossible shape.
     """
-    if dim <= VIEW_DIM or not 0 <= seed < 2**31:
-        raise FeatureError(f"dim={dim} must be above {VIEW_DIM} and seed={seed} within 0..2³¹-1")
+    if dim is None:
+        small = math.prod(shape) <= _SMALL_INPUT.get(modality, 0)
+        dim = _SMALL_DIM if small else DEFAULT_DIM
+    if dim <= view_dim(dim) or not 0 <= seed < 2**31:
+        raise FeatureError(
+            f"dim={dim} must be above {view_dim(dim)} and seed={seed} within 0..2³¹-1"
+        )
     if modality == "image":
         return ImageFeatures(shape, seed=seed, dim=dim)
     if modality == "audio":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dispatcher.errors import FeatureError
-from dispatcher.novelty import VIEW_DIM
+from dispatcher.novelty import view_dim
 from dispatcher.random_map import RandomFourier, RandomProjection, rng
 
 _SIDE = 28
@@ -30,8 +30,7 @@ _POOLED_SIDE = 5
 _POOLED_DIM = 2 * sum(bank[1] for bank in _BANKS) * _POOLED_SIDE**2
 _BANDWIDTH = 1.4
 
-_TEXTURE_SIDE, _TEXTURE_FLOOR, _TEXTURE_SCALE = 4, 0.05, 0.1
-_TEXTURE_DIM = 3 * _TEXTURE_SIDE**2
+_TEXTURE_FLOOR, _TEXTURE_SCALE = 0.05, 0.1
 _LAPLACIAN = torch.tensor([[[[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]]]) / 4.0
 
 _CHUNK = 256
@@ -47,8 +46,11 @@ class ImageFeatures:
         self._shape = shape
         self._dim = dim
         self._banks = [torch.from_numpy(filters) for filters in _filter_banks(shape[2], seed)]
-        self._view = RandomProjection(_POOLED_DIM, VIEW_DIM - _TEXTURE_DIM, seed + 1)
-        self._map = RandomFourier(_POOLED_DIM, dim - VIEW_DIM, _BANDWIDTH, seed + 2)
+        viewed = view_dim(dim)
+        self._texture_side = 4 if viewed >= 128 else 2
+        projected = viewed - 3 * self._texture_side**2
+        self._view = RandomProjection(_POOLED_DIM, projected, seed + 1)
+        self._map = RandomFourier(_POOLED_DIM, dim - viewed, _BANDWIDTH, seed + 2)
 
     @property
     def dim(self) -> int:
@@ -65,7 +67,8 @@ class ImageFeatures:
         for start in range(0, len(x), _CHUNK):
             images = _to_grid(x[start : start + _CHUNK])
             pooled = self._pooled(images)
-            parts = [self._view(pooled), _texture(images), self._map(pooled)]
+            texture = _texture(images, self._texture_side)
+            parts = [self._view(pooled), texture, self._map(pooled)]
             out[start : start + _CHUNK] = torch.cat(parts, dim=1).numpy()
         return out
 
@@ -89,13 +92,13 @@ def _to_grid(x: NDArray[np.generic]) -> Tensor:
     return F.interpolate(images, (_SIDE, _SIDE), mode="bilinear", antialias=True)
 
 
-def _texture(images: Tensor) -> Tensor:
-    """Log strength [n, _TEXTURE_DIM] of fine and less fine texture, and brightness, by place."""
+def _texture(images: Tensor, side: int) -> Tensor:
+    """Log strength [n, 3 side²] of fine and less fine texture, and brightness, by place."""
     grey = images.mean(dim=1, keepdim=True)
     halved = F.avg_pool2d(grey, 2)
     quartered = F.avg_pool2d(halved, 2)
     fine, coarse = (F.conv2d(level, _LAPLACIAN, padding=1).abs_() for level in (grey, halved))
-    by_place = [F.adaptive_avg_pool2d(a, _TEXTURE_SIDE) for a in (fine, coarse, quartered)]
+    by_place = [F.adaptive_avg_pool2d(a, side) for a in (fine, coarse, quartered)]
     strength = torch.cat(by_place, dim=1).flatten(1)
     return strength.add_(_TEXTURE_FLOOR).log_().mul_(_TEXTURE_SCALE)
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 _Float = TypeVar("_Float", bound=np.floating)
 
-VIEW_DIM = 128
-"""The test looks at this many leading features (at all, where there are fewer)."""
+_VIEW_DIM, _SMALL_VIEW_DIM, _SMALL_DIM = 128, 32, 512
 
 ACCEPTED_SHARE = 0.995
 """The share of a task's own (left-out) examples that must fit it."""
@@ -36,9 +35,14 @@ _SMALLEST_VARIANCE = 1e-5
 """Share of the mean square below which a variance is rounding (a corner is always black)."""
 
 
+def view_dim(dim: int) -> int:
+    """How many leading features of `dim` the test looks at: every task keeps d² numbers for it."""
+    return min(dim, _SMALL_VIEW_DIM if dim <= _SMALL_DIM else _VIEW_DIM)
+
+
 def view(features: NDArray[_Float]) -> NDArray[_Float]:
     """The features [n, d] that the novelty test looks at, of all [n, D]."""
-    return features[:, :VIEW_DIM]
+    return features[:, : view_dim(features.shape[1])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def class_cloud(
 ) -> ClassCloud:
     """Build a task's cloud from its sums: counts [C], sums [C, D], gram [D, D]."""
     means = view(sums) / counts[:, None]
-    total = view(gram)[:VIEW_DIM].astype(np.float64)
+    total = view(gram)[: means.shape[1]].astype(np.float64)
     within = total - (means * counts[:, None]).T @ means
     examples, dim = int(counts.sum()), means.shape[1]
     centre = counts @ means / examples

@@ -44,25 +44,23 @@ class Selection:
     """[n, 2] task probabilities of the active ones, summing to 1 a row."""
 
 
-def select(task_probabilities: NDArray[np.floating], config: SelectConfig) -> Selection:
-    """Choose for each row of `task_probabilities` [n, T] one pathway, or two.
+def select(
+    tasks: NDArray[np.int64], probabilities: NDArray[np.floating], config: SelectConfig
+) -> Selection:
+    """Choose for each row one pathway, or two, of the `tasks` [n, M], most probable first.
 
-    Equal probabilities are taken in the order of the tasks; a task of probability 0 is no second.
-    Raises DispatcherError.
+    A task of probability 0 is no second. Raises DispatcherError.
     """
-    if task_probabilities.ndim != 2 or task_probabilities.shape[1] == 0:
-        raise DispatcherError(f"task probabilities must be [n, T >= 1]: {task_probabilities.shape}")
-    n, n_tasks = task_probabilities.shape
-    rows = np.arange(n)
-    left = task_probabilities.copy()
-    indices = np.full((n, MAX_ACTIVE), -1, dtype=np.int64)
-    weights = np.zeros((n, MAX_ACTIVE))
-    indices[:, 0] = left.argmax(axis=1)
-    weights[:, 0] = left[rows, indices[:, 0]]
-    if config.max_active == MAX_ACTIVE and n_tasks > 1:
-        left[rows, indices[:, 0]] = -1.0
-        second = left.argmax(axis=1)
-        active = (left[rows, second] >= config.second_above) & (left[rows, second] > 0.0)
-        indices[active, 1] = second[active]
-        weights[active, 1] = left[rows, second][active]
+    if tasks.ndim != 2 or tasks.shape[1] == 0 or probabilities.shape != tasks.shape:
+        raise DispatcherError(
+            f"tasks and their probabilities must be [n, M >= 1]: {tasks.shape} and "
+            f"{probabilities.shape}"
+        )
+    indices = np.full((len(tasks), MAX_ACTIVE), -1, dtype=np.int64)
+    weights = np.zeros((len(tasks), MAX_ACTIVE))
+    indices[:, 0], weights[:, 0] = tasks[:, 0], probabilities[:, 0]
+    if config.max_active == MAX_ACTIVE and tasks.shape[1] > 1:
+        second = probabilities[:, 1]
+        active = (second >= config.second_above) & (second > 0.0)
+        indices[active, 1], weights[active, 1] = tasks[active, 1], second[active]
     return Selection(indices, weights / weights.sum(axis=1, keepdims=True))

@@ -74,29 +74,44 @@ class FrozenPathway:
 
     @classmethod
     def load(
-        cls, stored: StoredPathway, source: StoredPathway | None = None, *, checked: bool = False
+        cls,
+        stored: StoredPathway,
+        source: StoredPathway | Body | None = None,
+        *,
+        checked: bool = False,
     ) -> FrozenPathway:
-        """Build from stored bytes; `source` must be given if the spec names one.
+        """Build from stored bytes; `source` must be given if the spec names one, as stored or as
+        its body where that is loaded already.
 
         checked: the caller has compared the bytes' hashes with the specs' before. Raises
         WeightsError if bytes are damaged or do not fit the spec.
         """
         spec = stored.spec
-        if (spec.source is None) != (source is None) or (source and source.spec.id != spec.source):
-            raise WeightsError(
-                f"{spec.id} needs source {spec.source}, got {source and source.spec.id}"
-            )
+        given = source.spec.id if isinstance(source, StoredPathway) else source and spec.source
+        if spec.source != given:
+            raise WeightsError(f"{spec.id} needs source {spec.source}, got {given}")
         tensors = stored.tensors(checked=checked)
         probes = _take_probes(tensors, spec)
         model = _empty_model(spec)
         _fill(model, tensors, spec)
-        lent = load_body(source, checked=checked) if source else None
+        lent = load_body(source, checked=checked) if isinstance(source, StoredPathway) else source
         return cls(spec, model, lent, probes)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
         """The model's weights and buffers by name."""
         return dict(self.model.state_dict())
+
+    def share_body(self, body: Body) -> None:
+        """Read a body that is loaded already, of the same weights, in the place of its own."""
+        self.model.body = body
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything in memory: weights, probes, and the weights of the source's body."""
+        yield from self.weights.values()
+        yield from self._probes
+        if self._source_body is not None:
+            yield from self._source_body.state_dict().values()
 
     def probabilities(self, x: Inputs) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""

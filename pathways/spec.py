@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pathways.errors import WeightsError
@@ -51,27 +51,43 @@ class PathwaySpec:
     weights_sha256: str
     training: Training
 
+    def to_fields(self) -> dict[str, Any]:
+        """The spec as plain values that JSON can hold."""
+        return {
+            **vars(self),
+            "format": SPEC_FORMAT,
+            "id": str(self.id),
+            "signature": self.signature.key,
+            "source": str(self.source) if self.source else None,
+            "links": [vars(link) for link in self.links],
+            "training": vars(self.training),
+        }
+
     def to_json(self) -> str:
         """The spec as JSON text."""
-        fields = asdict(self)
-        fields["format"] = SPEC_FORMAT
-        fields["id"] = str(self.id)
-        fields["signature"] = self.signature.key
-        fields["source"] = str(self.source) if self.source else None
-        return json.dumps(fields, indent=1, sort_keys=True)
+        return json.dumps(self.to_fields(), indent=1, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> PathwaySpec:
         """Read what `to_json` wrote; raises WeightsError for anything else."""
         try:
             fields = json.loads(text)
-            found = fields.pop("format")
+        except ValueError as error:
+            raise WeightsError(f"a pathway spec cannot be read: {error}") from error
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_fields(cls, fields: Any) -> PathwaySpec:
+        """Read what `to_fields` gave; raises WeightsError for anything else."""
+        try:
+            given = dict(fields)
+            found = given.pop("format")
             if found != SPEC_FORMAT:
                 raise WeightsError(
                     f"a pathway spec has format {found!r}, this version reads {SPEC_FORMAT}; "
                     "use the version of sen that wrote it"
                 )
-            return cls(**_typed(fields))
+            return cls(**_typed(given))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, WeightsError):
                 raise

@@ -66,7 +66,8 @@ def _learn_to_dispatch(data: Data, seed: int, how: Dispatching) -> Dispatcher:
     features = make_features(signature.modality, signature.shape, dim=how.features)
     router = Router(features.dim, how.router)
     for task, (train, _) in data.items():
-        router.add(task, learn_routing(features, sample(train, ROUTER_EXAMPLES, seed)))
+        routed = train.take(sample(train.y, ROUTER_EXAMPLES, seed))
+        router.add(task, learn_routing(features, routed))
     return Dispatcher({signature.key: (features, router.solve())}, how.select)
 
 

@@ -19,7 +19,8 @@ Traffic = Literal["uniform", "zipf"]
 
 NPY = "application/x-npy"
 _ZIPF = 1.1  # exponent: the most wanted of 100 tasks gets a quarter of the requests
-_REQUESTS = 2_000  # prepared; wrk goes through them again and again
+_REQUESTS = 2_000  # prepared at least; wrk goes through them again and again
+_REQUESTS_A_TASK = 4  # prepared at least, on average
 _BODIES = 8  # different ones a task
 _SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -53,13 +54,13 @@ def prepare(
     """Write bodies and their order; `path` gives a request's path for a task."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    for task, x in served.inputs.items():
-        for number in range(_BODIES):
-            rows = rng.integers(0, len(x), batch)
-            (folder / f"{task}.{number}").write_bytes(npy(x[rows]))
-    wanted = rng.choice(list(served.tasks), _REQUESTS, p=_shares(len(served.tasks), traffic))
-    numbers = rng.integers(0, _BODIES, _REQUESTS)
-    lines = (f"{task}.{n} {path(task)}\n" for task, n in zip(wanted, numbers, strict=True))
+    count = max(_REQUESTS, _REQUESTS_A_TASK * len(served.tasks))
+    tasks = rng.choice(list(served.tasks), count, p=_shares(len(served.tasks), traffic)).tolist()
+    asked = list(zip(tasks, rng.integers(0, _BODIES, count).tolist(), strict=True))
+    for task, number in sorted(set(asked)):
+        x = served.inputs[task]
+        (folder / f"{task}.{number}").write_bytes(npy(x[rng.integers(0, len(x), batch)]))
+    lines = (f"{task}.{number} {path(task)}\n" for task, number in asked)
     (folder / "order").write_text("".join(lines), encoding="utf-8")
     return folder
 

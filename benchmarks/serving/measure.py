@@ -80,17 +80,18 @@ def measure(
                 folder = scratch / f"{system.name}-{load.tasks}-{load.traffic}-{load.batch}"
                 if not folder.exists():
                     prepare(folder, served, load.traffic, load.batch, system.path)
-                yield _row(system, load, running, folder, seconds)
+                yield under_load(system.name, load, running, folder, seconds)
 
 
-def _row(system: System, load: Load, running: Running, folder: Path, seconds: int) -> Row:
+def under_load(system: str, load: Load, running: Running, folder: Path, seconds: int) -> Row:
+    """Put a running system under a prepared load."""
     run(running.url, folder, load.connections, _WARM_UP_SECONDS)
     processes = running.processes()
     before = _cpu_seconds(processes)
     seen: Measured = run(running.url, folder, load.connections, seconds)
     cpu = _cpu_seconds(processes) - before
     return Row(
-        system=system.name,
+        system=system,
         load=load,
         rps=seen.rps,
         images_per_s=seen.rps * load.batch,

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from benchmarks.paper.tasks import IMAGE_TASKS, load_task
+from cluster.bodies import read_pathway
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing, write
-from cluster.registry import PathwayEntry, RegistryLog
-from cluster.slot import read_pathway
+from cluster.registry import PathwayEntry
+from cluster.registry_log import RegistryLog
 from cluster.store import Store
 from pathways import FrozenPathway, LearnConfig, PathwayId, TaskData, TrainConfig, learn
 

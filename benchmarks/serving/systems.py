@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -60,23 +61,25 @@ class System:
 @contextmanager
 def ours(served: Served, capacity: int) -> Iterator[Running]:
     """`sen up`, and `sen down`."""
-    with tempfile.TemporaryDirectory() as home:
-        port = free_port()
-        settings = {
-            "store": str(served.store),
-            "slots": {"local_pathways": capacity},
-            "serve": {"port": port},
-        }
-        config = Path(home) / "sen.yaml"
-        config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        sen = [str(Path(sys.executable).with_name("sen"))]
-        environment = {**_plain_environment(), "SEN_HOME": home}
-        try:
-            subprocess.run([*sen, "up", "--config", str(config)], env=environment, check=True)
-            state = json.loads((Path(home) / "running.json").read_text(encoding="utf-8"))
-            yield Running(url=f"http://127.0.0.1:{port}", root=psutil.Process(state["head_pid"]))
-        finally:
-            subprocess.run([*sen, "down"], env=environment, check=False)
+    settings = {"store": str(served.store), "slots": {"local_pathways": capacity}}
+    with tempfile.TemporaryDirectory() as home, up(Path(home), settings) as running:
+        yield running
+
+
+@contextmanager
+def up(home: Path, settings: Mapping[str, Any]) -> Iterator[Running]:
+    """`sen up` with these settings, on a free port and with its state at `home`; `sen down`."""
+    port = free_port()
+    config = home / "sen.yaml"
+    config.write_text(yaml.safe_dump({**settings, "serve": {"port": port}}), encoding="utf-8")
+    sen = [str(Path(sys.executable).with_name("sen"))]
+    environment = {**_plain_environment(), "SEN_HOME": str(home)}
+    try:
+        subprocess.run([*sen, "up", "--config", str(config)], env=environment, check=True)
+        state = json.loads((home / "running.json").read_text(encoding="utf-8"))
+        yield Running(url=f"http://127.0.0.1:{port}", root=psutil.Process(state["head_pid"]))
+    finally:
+        subprocess.run([*sen, "down"], env=environment, check=False)
 
 
 @contextmanager

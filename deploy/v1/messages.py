@@ -102,7 +102,8 @@ class ExpansionInfo(BaseModel):
 
 class ExpansionsReply(BaseModel):
     expansions: list[ExpansionInfo] = Field(
-        description="Since the controller started, oldest first"
+        description="Since the controller started, oldest first: all that have not ended, and the "
+        "last 2,000 that have"
     )
 
 
@@ -153,12 +154,8 @@ def expansion_info(status: ExpansionStatus) -> ExpansionInfo:
 def versions_reply(registry: Registry, task: str) -> VersionsReply:
     """Every version of a task that was published; raises UnknownTask."""
     current = registry.entry(task).id
-    entries = sorted(
-        (e for id, e in registry.pathways.items() if id.task == task), key=lambda e: e.id
-    )
-    return VersionsReply(
-        task=task, versions=[_version(entry, entry.id == current) for entry in entries]
-    )
+    versions = [_version(entry, entry.id == current) for entry in registry.versions(task)]
+    return VersionsReply(task=task, versions=versions)
 
 
 def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:

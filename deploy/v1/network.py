@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+import orjson
+from fastapi import APIRouter, Query, Request, Response
 
+from cluster.messages import NetworkView
 from deploy.bodies import JSON
 from deploy.problems import problems
 from deploy.schemas import (
@@ -14,7 +17,7 @@ from deploy.schemas import (
     TasksReply,
     network_reply,
     task_info,
-    tasks_reply,
+    tasks_fields,
 )
 from deploy.served import served
 from deploy.v1.messages import VerifyReply, VersionsReply, verify_reply, versions_reply
@@ -22,9 +25,28 @@ from deploy.v1.messages import VerifyReply, VersionsReply, verify_reply, version
 router = APIRouter()
 
 
-@router.get("/v1/tasks", response_model=TasksReply, summary="The tasks in service")
-async def tasks(request: Request) -> Response:
-    return Response(await served(request).once_a_view("tasks", tasks_reply), media_type=JSON)
+@router.get(
+    "/v1/tasks",
+    response_model=TasksReply,
+    responses=problems(422),
+    summary="The tasks in service",
+)
+async def tasks(
+    request: Request,
+    offset: Annotated[int, Query(ge=0, description="Leave out the first ones")] = 0,
+    limit: Annotated[int | None, Query(ge=1, description="Give so many at most")] = None,
+) -> Response:
+    sen = served(request)
+    if offset == 0 and limit is None:
+        return Response(await sen.once_a_view("tasks", _all_tasks), media_type=JSON)
+    view, entries = await sen.once_a_view("entries", lambda view: (view, view.registry.entries()))
+    end = None if limit is None else offset + limit
+    fields = await asyncio.to_thread(tasks_fields, view, entries[offset:end])
+    return Response(orjson.dumps(fields), media_type=JSON)
+
+
+def _all_tasks(view: NetworkView) -> bytes:
+    return orjson.dumps(tasks_fields(view, view.registry.entries()))
 
 
 @router.get("/v1/tasks/{task}", responses=problems(404), summary="One task")
@@ -52,8 +74,11 @@ async def verify(request: Request) -> VerifyReply:
 )
 async def network(request: Request) -> Response:
     sen = served(request)
-    make = partial(network_reply, max_active=sen.config.dispatch.max_active)
-    return Response(await sen.once_a_view("network", make), media_type=JSON)
+    most = sen.config.dispatch.max_active
+    text = await sen.once_a_view(
+        "network", lambda view: network_reply(view, most).model_dump_json().encode()
+    )
+    return Response(text, media_type=JSON)
 
 
 @router.get("/healthz", summary="Whether requests can be answered")

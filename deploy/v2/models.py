@@ -156,8 +156,8 @@ class NetworkModel(Model):
     OUTPUTS = ("label", "probability", "unknown", "pathways", "weights")
 
     def metadata(self) -> ModelMetadata:
-        entries = self.view.registry.entries()
-        modalities = sorted({entry.spec.signature.modality for entry in entries})
+        signatures = self.view.registry.signatures.values()
+        modalities = sorted({signature.modality for signature in signatures})
         images = _tensor(INPUT, "UINT8", -1, -1, -1, -1)
         return ModelMetadata(
             name=self.name,
@@ -172,14 +172,14 @@ class NetworkModel(Model):
                 _tensor("weights", "FP32", -1, _ACTIVE),
             ],
             parameters={
-                "tasks": [entry.id.task for entry in entries],
+                "tasks": [entry.id.task for entry in self.view.registry.entries()],
                 "modalities": modalities,
                 "rates_hz": sorted(self.rates_hz()),
             },
         )
 
     def rates_hz(self) -> set[int]:
-        return {entry.spec.signature.rate_hz for entry in self.view.registry.entries()} - {0}
+        return {each.rate_hz for each in self.view.registry.signatures.values()} - {0}
 
     def outputs(self, answers: Sequence[Answer]) -> Outputs:
         best = [a.probabilities[0] if a.probabilities else ("", 0.0) for a in answers]

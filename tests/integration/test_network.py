@@ -97,7 +97,7 @@ def test_a_task_that_cannot_be_learned_leaves_the_network_as_it_was(served: Serv
 def test_a_killed_slot_comes_back(served: Served) -> None:
     x = served.test["digits"].x[:20]
     before = served.client.predict(x, task="digits")
-    slot = served.client.network().placement[before[0].activated[0].pathway]
+    (slot,) = served.client.network().placement[before[0].activated[0].pathway]
     os.kill(ray.get(slot.process_id.remote()), signal.SIGKILL)
     assert served.client.predict(x, task="digits") == before
 

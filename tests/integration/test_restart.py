@@ -17,7 +17,7 @@ from cluster.client import connect
 from cluster.errors import SenError, StoreFormatError, TaskUnavailable
 from cluster.lifecycle import Running, load_running
 from cluster.messages import Stage
-from cluster.registry import RegistryLog
+from cluster.registry_log import RegistryLog
 from cluster.store import Store
 from deploy import network
 from tests.integration.conftest import BUDGET, TASKS, Served

@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnschedulableError, RayActorError
 
 from cluster.expansion import features_for, learn_routing, write
 from cluster.inputs import Input
@@ -24,13 +22,16 @@ from cluster.messages import (
     ExpansionStatus,
     NetworkActivity,
     NetworkView,
+    NewTask,
     Stage,
     WaitingTask,
 )
 from cluster.meter import NoMeter
 from cluster.queue import ExpansionQueue
-from cluster.registry import PathwayEntry, Registry, RegistryLog
+from cluster.registry import PathwayEntry, Registry
+from cluster.registry_log import RegistryLog
 from cluster.routers import Routers
+from cluster.running import Results
 from cluster.slot import Slot
 from cluster.store import Store
 from dispatcher import Snapshot
@@ -94,6 +95,16 @@ def made_up_entry(id: str, **spec: Any) -> PathwayEntry:
     )
 
 
+class FakeClock:
+    """Time that passes when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @dataclass(frozen=True, kw_only=True)
 class LearnedNetwork:
     """A small network in a store."""
@@ -146,13 +157,11 @@ class LocalSlots:
             slot.load(entry, self.network.registry.source_of(entry))
         return slot
 
-    def placement(self, **slots: Slot) -> dict[PathwayId, Slot]:
+    def placement(self, **slots: Slot) -> dict[PathwayId, tuple[Slot, ...]]:
         """The placement that a view tells."""
-        return {self.network.registry.entry(task).id: slot for task, slot in slots.items()}
+        return {self.network.registry.entry(task).id: (slot,) for task, slot in slots.items()}
 
-    async def run(
-        self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]
-    ) -> list[NDArray[np.float32]]:
+    async def run(self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
         self.runs.append(tuple(pathway for pathway, _ in groups))
         await asyncio.sleep(0)
         return handle.run(groups)
@@ -164,16 +173,15 @@ class LocalSlots:
 
 
 class OnePlace(LocalSlots):
-    """Room for one pathway only: a wake unloads what was there."""
+    """Room for one pathway only: a wake unloads what was there, once its caller has run it."""
 
     async def wake(self, pathway: PathwayId, *, missing: bool) -> Slot:
         self.woken.append((pathway, missing))
         place = self.slots[0] if self.slots else self.start()
-        for resident in place.resident():
-            place.unload(resident)
         entry = self.network.registry.pathways[pathway]
-        place.load(entry, self.network.registry.source_of(entry))
-        await asyncio.sleep(0)
+        source = self.network.registry.source_of(entry)
+        while not place.load(entry, source, next(iter(place.resident()), None), stay_s=10):
+            await asyncio.sleep(0)
         return place
 
 
@@ -195,12 +203,18 @@ class FakeSlotHandle:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         """(method, pathway) in the order of running."""
+        self.awaited: set[PathwayId] = set()
+        """Pathways that are not evicted: a caller waits for them."""
+        self.stays: dict[PathwayId, float] = {}
+        """How long what was loaded is to stay in any case, in seconds."""
         self.sources: list[tuple[PathwayId, PathwayId | None]] = []
         """(pathway, source) of every load."""
         self.held: set[PathwayId] = set()
         self.damaged: dict[str, Exception] = {}
         """Pathway → what loading it raises."""
         self.dead = False
+        self.no_room = False
+        """Ray cannot start it."""
         self.restarts = 0
         """So many of the next calls find the process restarting, empty."""
         self.go = asyncio.Event()
@@ -217,17 +231,32 @@ class FakeSlotHandle:
                 self.restarts -= 1
                 self.held.clear()
                 raise RayActorError
+            if self.no_room:
+                raise ActorUnschedulableError("no room")
             if self.dead:
                 raise RayActorError
             return await getattr(self, f"_{name}")(*arguments)
 
-    async def _load(self, entry: PathwayEntry, source: PathwayEntry | None) -> None:
+    async def _load(
+        self,
+        entry: PathwayEntry,
+        source: PathwayEntry | None,
+        evict: PathwayId | None,
+        stay_s: float,
+    ) -> bool:
+        self.stays[entry.id] = stay_s
+        if evict in self.awaited:
+            self.calls.append(("refuse", str(entry.id)))
+            return False
+        if evict is not None:
+            await self._unload(evict)
         self.calls.append(("load", str(entry.id)))
         self.sources.append((entry.id, source.id if source else None))
         await self.go.wait()
         if error := self.damaged.get(str(entry.id)):
             raise error
         self.held.add(entry.id)
+        return True
 
     async def _unload(self, pathway: PathwayId) -> None:
         self.calls.append(("unload", str(pathway)))
@@ -345,11 +374,14 @@ class FakeController:
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
-    def _submit(self, task: str, data: TaskData, config: LearnConfig) -> str:
-        self._queue.check_free(task, ())
-        self.taken.append((task, data, config))
-        request = f"{len(self.taken):08d}-{task}"
-        self._queue.add(WaitingTask(request=request, task=task, config=config))
+    def _submit(self, tasks: Sequence[NewTask]) -> list[str]:
+        return [self._take_in(new) for new in tasks]
+
+    def _take_in(self, new: NewTask) -> str:
+        self._queue.check_free(new.task, ())
+        self.taken.append((new.task, new.data, new.config))
+        request = f"{len(self.taken):08d}-{new.task}"
+        self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
         return request
 
     def _expansion(self, request: str) -> ExpansionStatus:

@@ -34,6 +34,12 @@ def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
     assert config.expansion.linger_s == 0.5
 
 
+def test_a_list_of_names_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "sen.yaml"
+    path.write_text("store: here\nslots:\n  pinned: [digits, lower]\n")
+    assert read_config(path).slots.pinned == ("digits", "lower")
+
+
 def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "sen.yaml"
     path.write_text("store: here\nslots: {max_slots: 3}\n")
@@ -86,7 +92,13 @@ def test_a_file_without_names_is_refused(tmp_path: Path, text: str, kind: str) -
         ({"slots": {"gpus": -0.5}}, r"slots\.gpus must be at least 0, got -0\.5"),
         ({"slots": {"cpus": float("nan")}}, r"slots\.cpus must be at least 0, got nan"),
         ({"slots": {"pathways_per_slot": 0}}, r"slots\.pathways_per_slot must be at least 1"),
-        ({"slots": {"max_slots": 0}}, r"slots\.max_slots must be at least 1, got 0"),
+        ({"slots": {"max_slots": -1}}, r"slots\.max_slots must be at least 0, got -1"),
+        ({"slots": {"per_node": -1}}, r"slots\.per_node must be at least 0, got -1"),
+        ({"slots": {"cpus": 0, "per_node": 0}}, "nothing bounds the number of slots; set slots.pe"),
+        ({"slots": {"max_replicas": 0}}, r"slots\.max_replicas must be at least 1, got 0"),
+        ({"slots": {"replicate_above": -1}}, r"slots\.replicate_above must be at least 0, got -1"),
+        ({"slots": {"pinned": "digits"}}, r"slots\.pinned must be a list of names, got 'digits'"),
+        ({"slots": {"pinned": [3]}}, r"slots\.pinned must be a list of names, got \[3\]"),
         ({"expansion": {"cpus": -1.0}}, r"expansion\.cpus must be at least 0, got -1\.0"),
         ({"expansion": {"gpus": -1}}, r"expansion\.gpus must be at least 0"),
         ({"expansion": {"threads": -1}}, r"expansion\.threads must be at least 0"),

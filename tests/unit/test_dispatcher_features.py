@@ -90,7 +90,7 @@ def test_the_volume_of_a_clip_does_not_matter() -> None:
         ("image", (28, 28), 0, 500),
         ("audio", (8_000,), 0, 500),
         ("audio", (8_000, 2), 8_000, 500),
-        ("image", (28, 28, 1), 0, 100),
+        ("image", (28, 28, 1), 0, 32),
     ],
 )
 def test_impossible_signatures_are_refused(

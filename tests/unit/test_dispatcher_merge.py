@@ -7,37 +7,40 @@ import pytest
 
 from dispatcher import Decision, DispatcherError, SelectConfig, merge, rows_by_task, select
 
-ROWS = np.array([[0.7, 0.3, 0.0], [0.01, 0.0, 0.99], [0.2, 0.5, 0.3]], dtype=np.float32)
+TASKS = np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+PROBABILITIES = np.array([[0.7, 0.3, 0.0], [0.99, 0.01, 0.0], [0.5, 0.3, 0.2]], dtype=np.float32)
 
 
 def test_at_most_two_are_selected_best_first() -> None:
-    chosen = select(ROWS, SelectConfig(second_above=0.05))
+    chosen = select(TASKS, PROBABILITIES, SelectConfig(second_above=0.05))
     assert chosen.indices.tolist() == [[0, 1], [2, -1], [1, 2]]
     np.testing.assert_allclose(chosen.weights, [[0.7, 0.3], [1, 0], [0.625, 0.375]], rtol=1e-6)
 
 
 def test_one_is_selected_when_one_is_asked_for() -> None:
-    chosen = select(ROWS, SelectConfig(max_active=1))
+    chosen = select(TASKS, PROBABILITIES, SelectConfig(max_active=1))
     assert chosen.indices.tolist() == [[0, -1], [2, -1], [1, -1]]
     assert chosen.weights.tolist() == [[1, 0]] * 3
 
 
 def test_a_single_task_is_always_selected() -> None:
-    chosen = select(np.ones((2, 1)), SelectConfig())
+    chosen = select(np.zeros((2, 1), np.int64), np.ones((2, 1)), SelectConfig())
     assert chosen.indices.tolist() == [[0, -1]] * 2
 
 
-def test_equal_tasks_are_taken_in_order() -> None:
-    assert select(np.full((1, 4), 0.25), SelectConfig()).indices.tolist() == [[0, 1]]
+def test_a_task_of_no_probability_is_no_second() -> None:
+    certain = np.array([[1.0, 0.0, 0.0]])
+    assert select(TASKS[:1], certain, SelectConfig(second_above=0)).indices.tolist() == [[0, -1]]
 
 
 def test_no_rows_give_no_rows() -> None:
-    assert select(np.zeros((0, 3)), SelectConfig()).indices.shape == (0, 2)
+    none = np.zeros((0, 3), np.int64)
+    assert select(none, np.zeros((0, 3)), SelectConfig()).indices.shape == (0, 2)
 
 
 def test_probabilities_of_another_shape_are_refused() -> None:
-    with pytest.raises(DispatcherError, match="T >= 1"):
-        select(np.ones(3), SelectConfig())
+    with pytest.raises(DispatcherError, match="M >= 1"):
+        select(TASKS, np.ones(3), SelectConfig())
 
 
 def test_merging_adds_shared_labels_and_sums_to_one() -> None:

@@ -45,7 +45,7 @@ def draw(task: str, n: int, seed: int = 0) -> tuple[Images, NDArray[np.int64]]:
 
 @cache
 def features() -> Features:
-    return make_features("image", (28, 28, 1), dim=400)
+    return make_features("image", (28, 28, 1), dim=600)
 
 
 def learn(x: Images, y: NDArray[np.int64], calibrated: bool = True) -> TaskStatistics:

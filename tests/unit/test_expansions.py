@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,11 @@ import pytest
 from cluster.config import ExpansionConfig
 from cluster.errors import QueueFull, StoreError, TaskNameTaken
 from cluster.expansions import Expansions, JobLost
-from cluster.messages import Stage, WaitingTask
+from cluster.messages import NewTask, Stage, WaitingTask
 from cluster.names import JOBS
 from cluster.store import Store
-from pathways import LearnConfig, PathwaysError, TaskData
+from pathways import PathwaysError, Progress, TaskData
 from tests.unit.fakes import FakeMeter, open_directory, powerless
-
-HOW = LearnConfig()
 
 
 async def no_job() -> None:
@@ -26,6 +25,14 @@ async def no_job() -> None:
 def expansions(store: Store, learned: tuple[str, ...] = (), **config: float) -> Expansions:
     settings = ExpansionConfig(**{"linger_s": 0.01, **config})  # type: ignore[arg-type]
     return Expansions(store, settings, learned, no_job)
+
+
+async def learn(
+    mine: Expansions, task: str, data: TaskData, in_service: Container[str] = ()
+) -> str:
+    """Submit one task; its request id."""
+    (request,) = await mine.submit([NewTask(task=task, data=data)], in_service)
+    return request
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def data(sets: dict[str, tuple[TaskData, TaskData]]) -> TaskData:
 def test_what_was_acknowledged_is_there_after_a_restart(store: Store, data: TaskData) -> None:
     async def submit() -> list[str]:
         before = expansions(store)
-        return [await before.submit(task, data, HOW, ()) for task in ("b", "a")]
+        return [await learn(before, task, data) for task in ("b", "a")]
 
     requests = asyncio.run(submit())
     after = expansions(store)
@@ -51,7 +58,7 @@ def test_what_was_acknowledged_is_there_after_a_restart(store: Store, data: Task
     async def take() -> list[WaitingTask | None]:
         first = await after.take()
         assert first is not None
-        await after.learned(first.request, 1)
+        after.learned(first.request, 1, None)
         return [first, await after.take()]
 
     assert [waiting.task for waiting in asyncio.run(take()) if waiting] == ["b", "a"]
@@ -60,7 +67,7 @@ def test_what_was_acknowledged_is_there_after_a_restart(store: Store, data: Task
 def test_a_learned_request_is_not_learned_again_and_its_data_go(
     store: Store, data: TaskData
 ) -> None:
-    request = asyncio.run(expansions(store).submit("a", data, HOW, ()))
+    request = asyncio.run(learn(expansions(store), "a", data))
     after = expansions(store, learned=(request,))
     after.resume()
     assert after.all() == []
@@ -69,30 +76,57 @@ def test_a_learned_request_is_not_learned_again_and_its_data_go(
 
 def test_ids_go_on_after_learned_and_waiting_ones(store: Store, data: TaskData) -> None:
     later = expansions(store, learned=("00000041-old",))
-    assert asyncio.run(later.submit("a", data, HOW, ())) == "00000042-a"
-    assert asyncio.run(expansions(store).submit("b", data, HOW, ())) == "00000043-b"
+    assert asyncio.run(learn(later, "a", data)) == "00000042-a"
+    assert asyncio.run(learn(expansions(store), "b", data)) == "00000043-b"
 
 
 def test_names_that_are_taken_or_unusable_are_refused(store: Store, data: TaskData) -> None:
     async def submit() -> None:
         mine = expansions(store)
-        await mine.submit("a", data, HOW, ())
+        await learn(mine, "a", data)
         for name, in_service, error in (
             ("a", (), TaskNameTaken),
             ("b", ("b",), TaskNameTaken),
             ("B!", (), PathwaysError),
         ):
             with pytest.raises(error, match=name):
-                await mine.submit(name, data, HOW, in_service)
+                await learn(mine, name, data, in_service)
 
     asyncio.run(submit())
     assert store.list("requests") == ["00000001-a"]
 
 
+def test_many_tasks_are_taken_in_order_all_or_none(store: Store, data: TaskData) -> None:
+    def tasks(*names: str) -> list[NewTask]:
+        return [NewTask(task=name, data=data) for name in names]
+
+    async def submit() -> Expansions:
+        mine = expansions(store, max_waiting=5)
+        assert await mine.submit(tasks("c", "a", "b"), ()) == [
+            "00000001-c",
+            "00000002-a",
+            "00000003-b",
+        ]
+        for refused, error in (
+            (("d", "e", "f"), QueueFull),
+            (("d", "d"), TaskNameTaken),
+            (("d", "a"), TaskNameTaken),
+            (("d", "E!"), PathwaysError),
+        ):
+            with pytest.raises(error):
+                await mine.submit(tasks(*refused), ())
+        return mine
+
+    assert [status.task for status in asyncio.run(submit()).all()] == ["c", "a", "b"]
+    after = expansions(store)
+    after.resume()
+    assert [status.task for status in after.all()] == ["c", "a", "b"]
+
+
 def test_a_failed_task_is_told_and_forgotten(store: Store, data: TaskData) -> None:
     async def fail() -> Expansions:
         mine = expansions(store)
-        request = await mine.submit("a", data, HOW, ())
+        request = await learn(mine, "a", data)
         await mine.take()
         await mine.failed(request, "it is impossible")
         return mine
@@ -107,7 +141,7 @@ def test_a_worker_lingers_for_work_and_then_ends(store: Store, data: TaskData) -
         mine = expansions(store, linger_s=5)
         taking = asyncio.create_task(mine.take())
         await asyncio.sleep(0)
-        await mine.submit("a", data, HOW, ())
+        await learn(mine, "a", data)
         return await taking, await expansions(store).take()
 
     waited, ended = asyncio.run(linger())
@@ -131,7 +165,7 @@ def test_a_lost_job_is_started_again_until_the_task_fails(store: Store, data: Ta
             raise JobLost("killed")
 
         mine = Expansions(store, ExpansionConfig(attempts=2), (), lost)
-        await mine.submit("a", data, HOW, ())
+        await learn(mine, "a", data)
         running = asyncio.create_task(mine.run_jobs())
         await over.wait()
         while not mine.all()[0].ended:
@@ -146,11 +180,112 @@ def test_a_lost_job_is_started_again_until_the_task_fails(store: Store, data: Ta
     assert "died 2 times: killed" in str(mine.all()[0].error)
 
 
+def test_a_learned_task_s_data_go_soon_and_its_last_epoch_is_told(
+    store: Store, data: TaskData
+) -> None:
+    async def end() -> Expansions:
+        mine = expansions(store)
+        request = await learn(mine, "a", data)
+        await mine.take()
+        assert not mine.ended(request)
+        mine.learned(request, 4, Progress(epoch=9, epochs=9, loss=0.1, accuracy=0.75))
+        assert mine.ended(request)
+        tidying = asyncio.create_task(mine.tidy())
+        while store.list("requests"):
+            await asyncio.sleep(0)
+        tidying.cancel()
+        return mine
+
+    (status,) = asyncio.run(asyncio.wait_for(end(), 20)).all()
+    assert (status.stage, status.network_version) == (Stage.LEARNED, 4)
+    assert (status.epoch, status.loss, status.accuracy) == (9, 0.1, 0.75)
+
+
+def test_what_is_not_known_any_more_has_ended(store: Store) -> None:
+    assert expansions(store).ended("00000001-old")
+
+
+def test_several_workers_take_a_task_each_and_linger_while_one_learns(
+    store: Store, data: TaskData
+) -> None:
+    async def work() -> list[WaitingTask | None]:
+        mine = expansions(store, linger_s=0.02)
+        first = await learn(mine, "a", data)
+        one, other = await mine.take(), asyncio.create_task(mine.take())
+        await asyncio.sleep(0.1)
+        assert not other.done()  # a job cannot bring back a worker that ended
+        await learn(mine, "b", data)
+        two = await other
+        mine.learned(first, 1, None)
+        assert two is not None
+        mine.learned(two.request, 2, None)
+        return [one, two, await mine.take()]
+
+    taken = asyncio.run(asyncio.wait_for(work(), 20))
+    assert [waiting.task if waiting else None for waiting in taken] == ["a", "b", None]
+
+
+def test_a_worker_of_a_job_that_is_over_is_given_nothing(store: Store, data: TaskData) -> None:
+    async def work() -> tuple[WaitingTask | None, WaitingTask | None]:
+        ends = [asyncio.Event(), asyncio.Event()]
+        started: asyncio.Queue[int] = asyncio.Queue()
+        jobs = iter(range(2))
+
+        async def job() -> None:
+            number = next(jobs)
+            started.put_nowait(number)
+            await ends[number].wait()
+            raise JobLost("killed")
+
+        mine = Expansions(store, ExpansionConfig(linger_s=60), (), job)
+        running = asyncio.create_task(mine.run_jobs())
+        first = await learn(mine, "a", data)
+        await started.get()
+        await mine.take()
+        mine.learned(first, 1, None)
+        dead = asyncio.create_task(mine.take())  # lingers, then its worker is killed
+        await asyncio.sleep(0)
+        ends[0].set()
+        assert await dead is None
+        await learn(mine, "b", data)
+        await started.get()
+        given = await mine.take()
+        running.cancel()
+        return await dead, given
+
+    nothing, given = asyncio.run(asyncio.wait_for(work(), 20))
+    assert nothing is None
+    assert given is not None
+    assert given.task == "b"
+
+
+def test_a_task_that_a_job_left_behind_is_learned_by_the_next(store: Store, data: TaskData) -> None:
+    async def work() -> list[str]:
+        taken: list[str] = []
+
+        async def job() -> None:
+            waiting = await mine.take()
+            assert waiting is not None
+            taken.append(waiting.task)
+            if len(taken) == 2:
+                mine.learned(waiting.request, 1, None)
+
+        mine = Expansions(store, ExpansionConfig(linger_s=60, attempts=3), (), job)
+        running = asyncio.create_task(mine.run_jobs())
+        request = await learn(mine, "a", data)
+        while not mine.ended(request):
+            await asyncio.sleep(0)
+        running.cancel()
+        return taken
+
+    assert asyncio.run(asyncio.wait_for(work(), 20)) == ["a", "a"]
+
+
 def test_one_damaged_request_does_not_stop_the_others(store: Store, data: TaskData) -> None:
     async def submit() -> None:
         mine = expansions(store)
-        await mine.submit("a", data, HOW, ())
-        await mine.submit("b", data, HOW, ())
+        await learn(mine, "a", data)
+        await learn(mine, "b", data)
 
     asyncio.run(submit())
     Path(store.path("requests/00000001-a/request.json")).write_text("{")
@@ -162,7 +297,7 @@ def test_one_damaged_request_does_not_stop_the_others(store: Store, data: TaskDa
 def test_a_read_only_store_starts_and_refuses_to_learn(data: TaskData) -> None:
     with open_directory() as directory:
         store = Store.open(directory / "store", create=True)
-        request = asyncio.run(expansions(store).submit("a", data, HOW, ()))
+        request = asyncio.run(learn(expansions(store), "a", data))
         for path in (directory / "store").rglob("*"):
             path.chmod(0o555 if path.is_dir() else 0o444)
         (directory / "store").chmod(0o555)
@@ -170,7 +305,7 @@ def test_a_read_only_store_starts_and_refuses_to_learn(data: TaskData) -> None:
             mine = expansions(store, learned=(request,))
             mine.resume()
             with pytest.raises(StoreError, match="read-only"):
-                asyncio.run(mine.submit("b", data, HOW, ()))
+                asyncio.run(learn(mine, "b", data))
         assert mine.all() == []
 
 
@@ -187,15 +322,15 @@ def test_ends_and_waiting_tasks_are_told_to_the_meter(store: Store, data: TaskDa
     async def work() -> None:
         taken = Expansions(store, config, (), run_job, meter)
         jobs = asyncio.create_task(taken.run_jobs())
-        first = await taken.submit("first", data, HOW, ())
-        await taken.submit("second", data, HOW, ())
+        first = await learn(taken, "first", data)
+        await learn(taken, "second", data)
         with pytest.raises(QueueFull):
-            await taken.submit("third", data, HOW, ())
+            await learn(taken, "third", data)
         telling = asyncio.create_task(taken.tell_waiting())
         await asyncio.sleep(0)
         await taken.take()
-        await taken.learned(first, 1)
-        third = await taken.submit("third", data, HOW, ())
+        taken.learned(first, 1, None)
+        third = await learn(taken, "third", data)
         await taken.take()
         lost.set()
         while len(meter.outcomes) < 2:

@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from pathways import LearnConfig
-from tests.unit.fakes import FakeController, LearnedNetwork, LocalSlots
+from cluster.messages import NewTask
+from tests.unit.fakes import FakeController, LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, application, png, serving
 
 X = np.stack([np.full((8, 8), value, np.uint8) for value in (10, 200)] * 2)
@@ -171,11 +171,11 @@ def test_a_failure_is_told(sen: Serving) -> None:
     assert sen.http.get("/v1/expansions").json()["expansions"] == [data]
 
 
-def test_a_listener_that_leaves_leaves_nothing_behind(network: LearnedNetwork) -> None:
-    asyncio.run(asyncio.wait_for(listen_and_leave(LocalSlots(network)), timeout=30))
+def test_a_listener_that_leaves_leaves_nothing_behind(network: LearnedNetwork, sets: Sets) -> None:
+    asyncio.run(asyncio.wait_for(listen_and_leave(LocalSlots(network), sets), timeout=30))
 
 
-async def listen_and_leave(slots: LocalSlots) -> None:
+async def listen_and_leave(slots: LocalSlots, sets: Sets) -> None:
     controller = FakeController(endless=True)
     app = application(slots, controller)
     heard, left = asyncio.Event(), asyncio.Event()
@@ -194,7 +194,7 @@ async def listen_and_leave(slots: LocalSlots) -> None:
 
     async with app.router.lifespan_context(app):
         before = asyncio.all_tasks()
-        id = await controller.submit.remote("shapes", None, LearnConfig())
+        (id,) = await controller.submit.remote([NewTask(task="shapes", data=sets["digits"][1])])
         path = f"/v1/expansions/{id}/events"
         scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
         await app(scope, receive, send)

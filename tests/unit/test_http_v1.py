@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from deploy.schemas import PredictReply
+from deploy.report import network_lines
+from deploy.schemas import PredictReply, network_reply
+from pathways import PathwayId
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, npy, png, serving
 from tests.unit.test_http_learning import problem
@@ -22,11 +24,30 @@ def sen(network: LearnedNetwork) -> Iterator[Serving]:
 def test_one_task_and_its_versions(sen: Serving) -> None:
     listed = sen.http.get("/v1/tasks").json()["tasks"]
     assert sen.http.get("/v1/tasks/lower").json() == listed[1]
+    for offset, limit in ((0, 2), (1, 2), (2, 100), (7, 1)):
+        part = sen.http.get("/v1/tasks", params={"offset": offset, "limit": limit}).json()
+        assert part["tasks"] == listed[offset : offset + limit]
+        assert part["total"] == len(listed)
+    assert sen.http.get("/v1/tasks", params={"offset": 1}).json()["tasks"] == listed[1:]
+    for wrong in ({"offset": -1}, {"limit": 0}, {"limit": "x"}):
+        assert sen.http.get("/v1/tasks", params=wrong).status_code == 422
     (version,) = sen.http.get("/v1/tasks/lower/versions").json()["versions"]
     assert (version["pathway"], version["in_service"]) == ("lower@1", True)
     assert (version["source"], version["links"]) == ("digits@1", len(listed[1]["links"]))
     for path in ("/v1/tasks/x", "/v1/tasks/x/versions"):
         assert "no task is called 'x'" in problem(sen.http.get(path), 404)
+
+
+def test_slots_are_told_by_node(network: LearnedNetwork) -> None:
+    digits, lower = PathwayId("digits"), PathwayId("lower")
+    view = network.view(slots={digits: (0, 2), lower: (1,)}, nodes={0: "b", 1: "a", 2: "a", 3: "a"})
+    reply = network_reply(view, max_active=2)
+    assert [(slot.node, slot.slot, slot.pathways) for slot in reply.slots] == [
+        ("a", 1, ["lower@1"]),
+        ("a", 2, ["digits@1"]),
+        ("b", 0, ["digits@1"]),
+    ]
+    assert "slot 2 on node a: digits@1" in list(network_lines(reply))
 
 
 def test_the_reply_is_what_the_description_says(sen: Serving, sets: Sets) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
 IMAGES = ("digits", "lower", "fashion")
 
 
-def local_slot(network: LearnedNetwork, **config: int) -> LocalSlot:
+def local_slot(network: LearnedNetwork, **config: Any) -> LocalSlot:
     return LocalSlot(network.store, SlotConfig(**config))
 
 
@@ -34,7 +35,7 @@ def wake(slot: LocalSlot, network: LearnedNetwork, *tasks: str) -> None:
 
 
 def local_dispatcher(
-    network: LearnedNetwork, slots: LocalSlots, **config: int
+    network: LearnedNetwork, slots: LocalSlots, **config: Any
 ) -> NetworkDispatcher:
     running = Running(slots.run, slots.wake, local_slot(network, **config))
     made = NetworkDispatcher(SelectConfig(), running)
@@ -63,6 +64,15 @@ def test_what_was_woken_is_found_and_the_least_recently_used_makes_room(
     wake(slot, network, "fashion")
     assert slot.resident == {PathwayId("digits"), PathwayId("fashion")}
     assert slot.find(PathwayId("lower")) is None
+
+
+def test_a_pinned_task_stays(network: LearnedNetwork) -> None:
+    slot = local_slot(network, local_pathways=2, pinned=("digits",))
+    wake(slot, network, "digits", "lower", "fashion")
+    assert slot.resident == {PathwayId("digits"), PathwayId("fashion")}
+    assert slot.find(PathwayId("digits")) is not None
+    slot.keep_only({})
+    assert slot.resident == set()
 
 
 def test_small_is_what_the_settings_say_and_a_source_counts(network: LearnedNetwork) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.names import (
+    RegistryFile,
     change_path,
     parse_registry_file,
     parse_request_id,
@@ -16,18 +17,22 @@ from cluster.names import (
     statistics_path,
     weights_path,
 )
+from cluster.places import Seat
 from pathways import PathwayId
 
 SHA = "0123456789abcdef" * 4
 
 
-@pytest.mark.parametrize("slot", [0, 3, 1_000])
-def test_a_slot_s_number_reads_back(slot: int) -> None:
-    assert parse_slot_actor_name(slot_actor_name(slot)) == slot
+@pytest.mark.parametrize("number", [0, 3, 1_000])
+def test_where_a_slot_is_reads_back(number: int) -> None:
+    seat = Seat(node="4fbe3c16a5", number=number)
+    assert slot_actor_name(seat) == f"sen:slot:4fbe3c16a5:{number}"
+    assert parse_slot_actor_name(slot_actor_name(seat)) == seat
 
 
 @pytest.mark.parametrize(
-    "name", ["", "3", "sen:slot:", "sen:slot:x", "sen:slot:-1", "sen:controller", "my:sen:slot:3"]
+    "name",
+    ["", "3", "sen:slot:", "sen:slot:3", "sen:slot:a:x", "sen:slot:a:-1", "my:sen:slot:a:3"],
 )
 def test_other_actors_are_no_slots(name: str) -> None:
     assert parse_slot_actor_name(name) is None
@@ -51,13 +56,30 @@ def test_request_ids_sort_by_arrival() -> None:
 
 @pytest.mark.parametrize("version", [1, 256, 10**11])
 def test_registry_files_read_back(version: int) -> None:
-    change, snapshot = change_path(version), snapshot_path(version)
-    assert parse_registry_file(change.removeprefix("registry/")) == (version, False)
-    assert parse_registry_file(snapshot.removeprefix("registry/")) == (version, True)
+    change = change_path(version).removeprefix("registry/")
+    snapshot = snapshot_path(version, SHA).removeprefix("registry/")
+    assert parse_registry_file(change) == RegistryFile(name=change, version=version, snapshot=False)
+    assert parse_registry_file(snapshot) == RegistryFile(
+        name=snapshot, version=version, snapshot=True, sha256=SHA[:16]
+    )
+
+
+def test_a_snapshot_of_an_old_store_is_one() -> None:
+    name = "000000000256.snapshot.json"
+    found = parse_registry_file(name)
+    assert found == RegistryFile(name=name, version=256, snapshot=True)
 
 
 @pytest.mark.parametrize(
-    "name", ["1.json", "000000000001.txt", ".000000000001.json.5f", "000000000001.snap.json", ""]
+    "name",
+    [
+        "1.json",
+        "000000000001.txt",
+        ".000000000001.json.5f",
+        "000000000001.snap.json",
+        "000000000001.snapshot-ab.zst",
+        "",
+    ],
 )
 def test_other_files_are_no_registry_files(name: str) -> None:
     assert parse_registry_file(name) is None

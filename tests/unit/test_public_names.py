@@ -6,7 +6,10 @@ from importlib import import_module
 
 import pytest
 
-PACKAGES = ("pathways", "pathways.data.embedded", "pathways.families", "dispatcher", "cluster")
+PACKAGES = (
+    *("pathways", "pathways.data.embedded", "pathways.families", "pathways.simulated"),
+    *("dispatcher", "cluster"),
+)
 
 
 def order(name: str) -> tuple[bool, bool, str]:

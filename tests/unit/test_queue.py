@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from cluster.errors import ExpansionFailed, QueueFull, TaskNameTaken
@@ -53,11 +55,16 @@ def test_tasks_are_taken_in_the_order_of_arrival() -> None:
     assert filled.take() == waiting(2, "lower")
 
 
-def test_only_one_task_is_learned_at_a_time() -> None:
+def test_each_worker_is_given_a_task_of_its_own() -> None:
     filled = queue("digits", "lower")
-    filled.take()
-    with pytest.raises(AssertionError, match="while another is being learned"):
-        filled.take()
+    assert [filled.take(), filled.take()] == [waiting(1, "digits"), waiting(2, "lower")]
+    assert filled.take() is None
+    assert filled.learning
+    assert {status.stage for status in filled.all()} == {Stage.LEARNING}
+    filled.learned(SECOND, 1)  # the later one may end first
+    filled.learned(FIRST, 2)
+    assert not filled.unfinished
+    assert not filled.learning
 
 
 def test_progress_is_told() -> None:
@@ -153,7 +160,7 @@ def test_a_lost_worker_s_task_waits_again_before_the_others() -> None:
     filled = queue("digits", "lower")
     filled.take()
     filled.progress(FIRST, epoch(5))
-    assert filled.worker_lost("killed") is None
+    assert filled.workers_lost("killed") == []
     status = filled.status(FIRST)
     assert (status.stage, status.epoch) == (Stage.WAITING, 0)
     assert filled.take() == waiting(1, "digits")
@@ -163,9 +170,9 @@ def test_a_task_whose_workers_keep_dying_fails_in_the_end() -> None:
     filled = queue("digits", "lower", attempts=3)
     for _ in range(2):
         filled.take()
-        assert filled.worker_lost("killed") is None
+        assert filled.workers_lost("killed") == []
     filled.take()
-    assert filled.worker_lost("out of memory") == FIRST
+    assert filled.workers_lost("out of memory") == [FIRST]
     assert filled.status(FIRST).stage is Stage.FAILED
     assert filled.status(FIRST).error == "the worker for 'digits' died 3 times: out of memory"
     assert filled.take() == waiting(2, "lower")
@@ -174,7 +181,7 @@ def test_a_task_whose_workers_keep_dying_fails_in_the_end() -> None:
 def test_a_task_is_tried_once_where_one_attempt_is_allowed() -> None:
     filled = queue("digits", attempts=1)
     filled.take()
-    assert filled.worker_lost("killed") == FIRST
+    assert filled.workers_lost("killed") == [FIRST]
     assert not filled.unfinished
 
 
@@ -182,7 +189,7 @@ def test_each_task_has_its_own_attempts() -> None:
     filled = queue("digits", "lower")
     for request in (FIRST, SECOND):
         filled.take()
-        assert filled.worker_lost("killed") is None
+        assert filled.workers_lost("killed") == []
         filled.take()
         filled.learned(request, 1)
     assert not filled.unfinished
@@ -190,9 +197,9 @@ def test_each_task_has_its_own_attempts() -> None:
 
 def test_a_worker_that_never_starts_makes_the_first_task_fail_after_the_attempts() -> None:
     filled = queue("digits", "lower")
-    assert filled.worker_lost("no CPU left") is None
+    assert filled.workers_lost("no CPU left") == []
     assert filled.status(FIRST).stage is Stage.WAITING
-    assert filled.worker_lost("no CPU left") == FIRST
+    assert filled.workers_lost("no CPU left") == [FIRST]
     assert "no CPU left" in (filled.status(FIRST).error or "")
     assert [status.stage for status in filled.all()] == [Stage.FAILED, Stage.WAITING]
 
@@ -201,7 +208,7 @@ def test_a_worker_lost_with_nothing_to_do_harms_nothing() -> None:
     filled = queue("digits")
     filled.take()
     filled.learned(FIRST, 1)
-    assert filled.worker_lost("killed") is None
+    assert filled.workers_lost("killed") == []
     assert filled.status(FIRST).stage is Stage.LEARNED
 
 
@@ -209,7 +216,7 @@ def test_a_worker_lost_with_nothing_to_do_harms_nothing() -> None:
 def test_a_task_ended_by_a_worker_thought_lost_is_not_learned_again(ending: str) -> None:
     filled = queue("digits", "lower")
     filled.take()
-    filled.worker_lost("its node does not answer")
+    filled.workers_lost("its node does not answer")
     if ending == "learned":
         filled.learned(FIRST, 1)
     else:
@@ -221,7 +228,7 @@ def test_a_task_ended_by_a_worker_thought_lost_is_not_learned_again(ending: str)
 def test_progress_of_a_worker_thought_lost_is_ignored() -> None:
     filled = queue("digits")
     filled.take()
-    filled.worker_lost("its node does not answer")
+    filled.workers_lost("its node does not answer")
     filled.progress(FIRST, epoch(6))
     assert filled.status(FIRST).epoch == 0
 
@@ -232,3 +239,69 @@ def test_no_more_tasks_wait_than_may() -> None:
         full.check_room()
     full.take()
     full.check_room()  # the one being learned does not wait
+    with pytest.raises(QueueFull, match="no room for 2 more"):
+        full.check_room(2)
+
+
+# --- several workers, many tasks ----------------------------------------------------------------
+
+
+def test_all_tasks_of_a_lost_job_wait_again_in_their_order() -> None:
+    filled = queue("digits", "lower", "upper")
+    filled.take()
+    filled.take()
+    assert filled.workers_lost("killed") == []
+    assert [filled.take(), filled.take(), filled.take()] == [
+        waiting(1, "digits"),
+        waiting(2, "lower"),
+        waiting(3, "upper"),
+    ]
+
+
+def test_of_a_lost_job_only_the_tasks_that_were_tried_often_fail() -> None:
+    filled = queue("digits", "lower", attempts=2)
+    filled.take()
+    filled.workers_lost("killed")
+    filled.take()
+    filled.take()
+    assert filled.workers_lost("killed") == [FIRST]
+    assert filled.take() == waiting(2, "lower")
+    assert not len(filled)
+
+
+def test_of_the_ended_the_newest_are_remembered() -> None:
+    filled = ExpansionQueue(attempts=1, max_waiting=10, kept_ended=2)
+    for number in range(1, 6):
+        filled.add(waiting(number, f"t{number}"))
+        filled.take()
+        filled.learned(request_id(number, f"t{number}"), number)
+    filled.add(waiting(6, "t6"))
+    assert [status.task for status in filled.all()] == ["t4", "t5", "t6"]
+    with pytest.raises(ExpansionFailed, match="no expansion has id '00000001-t1', or it ended"):
+        filled.status(request_id(1, "t1"))
+    filled.progress(request_id(1, "t1"), epoch(1))  # too late to matter
+
+
+def test_a_random_life_of_the_queue_loses_and_repeats_nothing() -> None:
+    random_ = random.Random(3)
+    filled, added, ended = ExpansionQueue(attempts=99, max_waiting=1000), 0, set[str]()
+    taken: list[WaitingTask] = []
+    while len(ended) < 300:
+        step = random_.random()
+        if step < 0.4 and added < 300:
+            added += 1
+            filled.add(waiting(added, f"t{added}"))
+        elif step < 0.7:
+            taken += [task] if (task := filled.take()) else []
+        elif step < 0.72:
+            filled.workers_lost("killed")
+            taken.clear()
+        elif taken:
+            task = taken.pop(random_.randrange(len(taken)))
+            assert task.request not in ended
+            ended.add(task.request)
+            filled.learned(task.request, len(ended))
+        on_their_way = {s.request for s in filled.all() if not s.ended}
+        assert len(on_their_way) == added - len(ended)
+        assert len(filled) + len(taken) == len(on_their_way)
+    assert not filled.unfinished

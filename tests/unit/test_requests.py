@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,25 @@ def test_a_request_is_waiting_with_its_settings(store: Store, few: TaskData) -> 
         seed=7,
         train=TrainConfig(epochs=2, learning_rate=0.01),
     )
-    RequestLog(store).add(FIRST, config, few)
+    RequestLog(store).add({FIRST: (config, few)})
     waiting = RequestLog(store).waiting(FIRST)
     assert waiting == WaitingTask(request=FIRST, task="digits", config=config)
+
+
+def test_many_requests_are_durable_together(store: Store, few: TaskData) -> None:
+    ids = [f"{n:08d}-t{n}" for n in range(1, 21)]
+    RequestLog(store).add({id: (LearnConfig(seed=n), few) for n, id in enumerate(ids)})
+    again = RequestLog(store)
+    assert again.ids() == ids
+    waiting = [again.waiting(id) for id in ids]
+    assert [w.config.seed for w in waiting if w] == list(range(20))
+    assert again.data(ids[7]).x.tobytes() == few.x.tobytes()
 
 
 @pytest.mark.parametrize("name", ["digits", "spoken"])
 def test_its_data_come_back_bit_for_bit(store: Store, sets: Sets, name: str) -> None:
     data = sets[name][1]
-    RequestLog(store).add(FIRST, LearnConfig(), data)
+    RequestLog(store).add({FIRST: (LearnConfig(), data)})
     back = RequestLog(store).data(FIRST)
     assert back.x.tobytes() == data.x.tobytes()
     assert (back.x.dtype, back.x.shape) == (data.x.dtype, data.x.shape)
@@ -68,7 +78,7 @@ def test_data_laid_out_otherwise_in_memory_come_back_the_same(
     x, y = lay_out(whole.x), lay_out(whole.y)
     data = TaskData(x=x, y=y, labels=whole.labels, signature=whole.signature)
     assert not data.x.flags["C_CONTIGUOUS"]
-    RequestLog(store).add(FIRST, LearnConfig(), data)
+    RequestLog(store).add({FIRST: (LearnConfig(), data)})
     back = RequestLog(store).data(FIRST)
     np.testing.assert_array_equal(back.x, x)
     np.testing.assert_array_equal(back.y, y)
@@ -78,7 +88,7 @@ def test_requests_are_listed_by_arrival(store: Store, few: TaskData) -> None:
     log = RequestLog(store)
     assert log.ids() == []
     for request in (SECOND, FIRST):
-        log.add(request, LearnConfig(), few)
+        log.add({request: (LearnConfig(), few)})
     assert log.ids() == [FIRST, SECOND]
 
 
@@ -86,7 +96,7 @@ def test_a_request_cut_off_before_its_description_is_not_waiting(
     store: Store, few: TaskData
 ) -> None:
     log = RequestLog(store)
-    log.add(FIRST, LearnConfig(), few)
+    log.add({FIRST: (LearnConfig(), few)})
     Path(store.path(f"requests/{FIRST}/request.json")).unlink()
     assert log.ids() == [FIRST]
     assert log.waiting(FIRST) is None
@@ -96,26 +106,26 @@ def test_the_description_is_written_last(
     store: Store, few: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    write = store.write_new
+    write = store.write_all_new
 
-    def watched(name: str, body: bytes) -> None:
-        written.append(name.rpartition("/")[2])
-        write(name, body)
+    def watched(files: Mapping[str, bytes]) -> None:
+        written.extend(name.rpartition("/")[2] for name in files)
+        write(files)
 
-    monkeypatch.setattr(store, "write_new", watched)
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    monkeypatch.setattr(store, "write_all_new", watched)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     assert written == ["data.safetensors", "request.json"]
 
 
 def test_an_id_is_never_used_twice(store: Store, few: TaskData) -> None:
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     with pytest.raises(StoreError, match="exists already"):
-        RequestLog(store).add(FIRST, LearnConfig(), few)
+        RequestLog(store).add({FIRST: (LearnConfig(), few)})
 
 
 def test_a_removed_request_is_gone_with_its_data(store: Store, few: TaskData) -> None:
     log = RequestLog(store)
-    log.add(FIRST, LearnConfig(), few)
+    log.add({FIRST: (LearnConfig(), few)})
     log.remove(FIRST)
     log.remove(FIRST)
     assert log.ids() == []
@@ -124,7 +134,7 @@ def test_a_removed_request_is_gone_with_its_data(store: Store, few: TaskData) ->
 
 @pytest.mark.parametrize("keep", [0, 5, 100])
 def test_cut_off_data_are_damage(store: Store, few: TaskData, keep: int) -> None:
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     whole = store.read(f"requests/{FIRST}/data.safetensors")
     overwrite(store, "data.safetensors", whole[:keep] if keep < 100 else whole[:-1])
     with pytest.raises(StoreDamagedError, match=r"data\.safetensors is damaged: .*learn the task"):
@@ -132,14 +142,14 @@ def test_cut_off_data_are_damage(store: Store, few: TaskData, keep: int) -> None
 
 
 def test_missing_data_are_damage(store: Store, few: TaskData) -> None:
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     Path(store.path(f"requests/{FIRST}/data.safetensors")).unlink()
     with pytest.raises(StoreDamagedError, match=r"data\.safetensors is missing"):
         RequestLog(store).data(FIRST)
 
 
 def test_one_changed_bit_in_the_data_is_damage(store: Store, few: TaskData) -> None:
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     body = bytearray(store.read(f"requests/{FIRST}/data.safetensors"))
     body[-1] ^= 1
     overwrite(store, "data.safetensors", bytes(body))
@@ -149,7 +159,7 @@ def test_one_changed_bit_in_the_data_is_damage(store: Store, few: TaskData) -> N
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"3", b"{}", b'{"config": {}}'])
 def test_a_damaged_description_is_noticed(store: Store, few: TaskData, body: bytes) -> None:
-    RequestLog(store).add(FIRST, LearnConfig(), few)
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
     overwrite(store, "request.json", body)
     for use in (RequestLog(store).waiting, RequestLog(store).data):
         with pytest.raises(StoreDamagedError, match=r"request\.json is damaged: .*learn the task"):

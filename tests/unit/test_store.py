@@ -51,6 +51,37 @@ def test_a_uri_of_a_directory_is_that_directory(store: Store) -> None:
     assert store.path_for_others("x") == store.path("x")
 
 
+def test_several_files_are_written_together(store: Store) -> None:
+    store.write_all_new({f"{n % 3}/x{n}": b"%d" % n for n in range(20)})
+    assert [store.read(f"{n % 3}/x{n}") for n in range(20)] == [b"%d" % n for n in range(20)]
+    assert len(files(store)) == 21  # and the mark
+    with pytest.raises(StoreError, match="/2/x5 exists already"):
+        store.write_all_new({"new": b"1", "2/x5": b"other"})
+    assert store.read("2/x5") == b"5"
+    store.write_all_content({"new": b"1", "newer": b"2"})
+    assert store.read("newer") == b"2"
+
+
+def test_several_files_are_all_synced_before_any_appears(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, link = os.fsync, os.link
+
+    def synced(handle: int) -> None:
+        steps.append("sync")
+        sync(handle)
+
+    def linked(*paths: Path) -> None:
+        steps.append("link")
+        link(*paths)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", linked)
+    store.write_all_new({"a/1": b"1", "a/2": b"2", "b/3": b"3"})
+    assert steps == ["sync"] * 3 + ["link"] * 3 + ["sync"] * 2  # the directories at the end
+
+
 def test_a_file_is_never_overwritten(store: Store) -> None:
     store.write_new("a/x", b"first")
     with pytest.raises(StoreError, match=r"/a/x exists already; is another network using this"):

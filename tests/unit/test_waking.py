@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cluster.dispatch import NetworkDispatcher
 from cluster.errors import NotResident, TaskUnavailable
 from cluster.messages import Answer, NetworkView
-from cluster.running import Running, SlotGone
+from cluster.running import Results, Running, SlotGone
 from cluster.slot import Slot
 from dispatcher import DispatcherError, NoTaskFits, Router, SelectConfig
 from pathways import (
@@ -84,9 +83,7 @@ class Unlucky(LocalSlots):
         super().__init__(network)
         self._run_fails, self._wake_fails = list(run), list(wake)
 
-    async def run(
-        self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]
-    ) -> list[NDArray[np.float32]]:
+    async def run(self, handle: Slot, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
         if self._run_fails:
             raise self._run_fails.pop(0)
         return await super().run(handle, groups)
@@ -111,7 +108,7 @@ def test_a_pathway_that_never_answers_is_unavailable_in_the_end(
     network: LearnedNetwork, sets: Sets
 ) -> None:
     unlucky = Unlucky(network, run=[SlotGone("killed")] * 9, wake=[])
-    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 5 tries; try again"):
+    with pytest.raises(TaskUnavailable, match="digits@1 did not answer after 6 tries; try again"):
         run(dispatcher(unlucky).answer(inputs(sets, "digits"), "digits"))
 
 

@@ -11,7 +11,7 @@ export interface LinkInfo {
 export interface TaskInfo {
   task: string;
   version: number;
-  state: "resident" | "dormant" | "unavailable";
+  state: "resident" | "local" | "dormant" | "unavailable";
   reason: string | null;
   signature: string;
   labels: string[];

@@ -10,7 +10,7 @@ import { KeyDialog } from "./key";
 import { Learn, take } from "./learn/learn";
 import { address, go, place } from "./route";
 import { Search } from "./search";
-import { keepCurrent, network, only, resident, running, shown, tasks, traffic, trouble } from "./state";
+import { keepCurrent, network, only, residents, running, shown, tasks, traffic, trouble } from "./state";
 import { Table } from "./table";
 import { Task } from "./task";
 
@@ -94,7 +94,7 @@ function Figures() {
   return (
     <dl class="figures">
       <div><dt>tasks</dt><dd>{count(seen.tasks)}</dd></div>
-      <div><dt><i class="dot lit" aria-hidden="true" /> resident</dt><dd>{count(resident.value.size)}</dd></div>
+      <div><dt><i class="dot lit" aria-hidden="true" /> resident</dt><dd>{count(residents.value)}</dd></div>
       <div><dt>links</dt><dd>{count(seen.links)}</dd></div>
       <div><dt>weights</dt><dd>{count(seen.parameters)}</dd></div>
       <div><dt>active for an input</dt><dd>{percent(seen.mean_active_share, 1)}</dd></div>

@@ -23,12 +23,17 @@ export const pulses = new Pulses();
 
 export const byName = computed(() => new Map(tasks.value?.map((t) => [t.task, t])));
 
-export const stateOf = (task: api.TaskInfo): api.TaskInfo["state"] =>
+/** Where a task's pathway is now; one that every dispatcher holds for itself is always at hand. */
+export const stateOf = (task: api.TaskInfo): "resident" | "dormant" | "unavailable" =>
   task.state === "unavailable"
     ? "unavailable"
-    : resident.value.has(`${task.task}@${task.version}`)
+    : task.state === "local" || resident.value.has(`${task.task}@${task.version}`)
       ? "resident"
       : "dormant";
+
+export const residents = computed(
+  () => (tasks.value ?? []).filter((task) => stateOf(task) === "resident").length,
+);
 
 /** Expansions that have not ended. */
 export const running = computed(() =>
@@ -52,20 +57,25 @@ const RETRY_MS = 4000;
 
 let last: (api.Activity & { at: number }) | null = null;
 let known = -1;
+let notBefore = 0;
 
 /** Read tasks and network anew; what runs by itself when the network version changes. */
 export async function refresh(): Promise<void> {
+  const begun = performance.now();
   const [listed, seen] = await Promise.all([api.tasks(), api.network()]);
   known = listed.network_version;
   tasks.value = listed.tasks;
   network.value = seen;
+  // Of thousands of tasks that are being learned the list is long, and another one every moment.
+  const now = performance.now();
+  notBefore = now + 4 * (now - begun);
 }
 
 async function poll(): Promise<void> {
   const now = { ...(await api.activity()), at: performance.now() };
   const same = now.resident.length === resident.value.size && now.resident.every((p) => resident.value.has(p));
   if (!same) resident.value = new Set(now.resident);
-  if (now.network_version !== known) await refresh();
+  if (now.network_version !== known && now.at >= notBefore) await refresh();
   if (last) count(last, now);
   last = now;
 }

@@ -1,0 +1,1 @@
+"""What SEN costs as tasks become thousands: simulated tasks through the whole product."""

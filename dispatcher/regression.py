@@ -1,0 +1,71 @@
+"""Ridge regression from sums, factored once, and the projection for coarse scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+
+RANK = 256
+"""Length of the task vectors that coarse scores are made with, at most."""
+
+_AT_ONCE = 4_096  # classes solved for at a time; bounds memory
+
+
+class Regression:
+    """Regression of one-hot classes on features [D], with an unpenalised intercept."""
+
+    def __init__(
+        self,
+        gram: NDArray[np.float64],
+        feature_sum: NDArray[np.float64],
+        total: float,
+        ridge: float,
+    ) -> None:
+        """gram [D, D] and feature_sum [D] over examples that weigh `total` together.
+
+        ridge: what is added to the diagonal, as a share of the mean variance of a feature.
+        """
+        self._total = total
+        self.mean = feature_sum / total
+        """[D] of the features."""
+        covariance = gram / total - np.outer(self.mean, self.mean)
+        variance = max(np.trace(covariance) / len(gram), np.finfo(np.float64).tiny)
+        covariance[np.diag_indices(len(gram))] += ridge * variance
+        self._root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+
+    def weights(
+        self, counts: NDArray[np.floating], sums: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights [K, D] and bias [K] of classes: what their examples weigh, counts [K], and the
+        sums [K, D] of their features."""
+        weights = np.empty(sums.shape, dtype=np.float32)
+        bias = np.empty(len(sums), dtype=np.float32)
+        for start in range(0, len(sums), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            target = (sums[some] - np.outer(counts[some], self.mean)) / self._total
+            solved = self._solve(target.T).T
+            weights[some] = solved
+            bias[some] = counts[some] / self._total - solved @ self.mean
+        return weights, bias
+
+    def axes(self, vectors: NDArray[np.float32], rank: int) -> tuple[NDArray[np.float32], ...]:
+        """The projection [D, r] of features about their mean, and the one [D, r] of weight vectors
+        [n, D], that keep the products of both best.
+
+        The features' directions are weighed by how much they vary (they are whitened), so these are
+        the directions that tell tasks apart: linear discriminants.
+        """
+        rank = min(rank, *vectors.shape)
+        whitened = torch.from_numpy(vectors @ self._root.astype(np.float32))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            kept = torch.svd_lowrank(whitened, q=rank, niter=2)[2].numpy()
+        of_features = solve_triangular(self._root, kept, lower=True, trans="T")
+        return of_features.astype(np.float32), (self._root @ kept).astype(np.float32)
+
+    def _solve(self, target: NDArray[np.floating]) -> NDArray[np.float64]:
+        half = solve_triangular(self._root, target, lower=True, check_finite=False)
+        whole = solve_triangular(self._root, half, lower=True, trans="T", check_finite=False)
+        return np.asarray(whole, dtype=np.float64)

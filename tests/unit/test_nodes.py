@@ -1,0 +1,288 @@
+"""Nodes: how many slots each gets, and what happens when one joins or leaves."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cluster.config import SlotConfig
+from cluster.instructions import Placement, Stop, Unload
+from cluster.nodes import Node, Nodes, node_to_relieve
+from cluster.places import Seat
+from cluster.residency import Residency
+from pathways import PathwayId
+from tests.unit.fakes import FakeClock
+
+
+def quotas(config: SlotConfig, *nodes: Node) -> list[int]:
+    table = Nodes(config)
+    table.seen(nodes)
+    return list(table.quotas.values())
+
+
+def node(name: str, cpus: float = 8.0, gpus: float = 0.0) -> Node:
+    return Node(id=name, cpus=cpus, gpus=gpus)
+
+
+# --- how many ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "slots"),
+    [
+        (SlotConfig(), [16, 16]),
+        (SlotConfig(cpus=1), [8, 2]),
+        (SlotConfig(cpus=0.02, per_node=0), [400, 100]),
+        (SlotConfig(cpus=3, per_node=2), [2, 0]),
+        (SlotConfig(gpus=1), [2, 0]),
+        (SlotConfig(gpus=0.5), [4, 0]),
+        (SlotConfig(gpus=0.4), [4, 0]),
+        (SlotConfig(gpus=0.1, cpus=1), [8, 0]),
+        (SlotConfig(gpus=2), [1, 0]),
+        (SlotConfig(cpus=0, per_node=0, max_slots=6), [3, 3]),
+        (SlotConfig(max_slots=5), [3, 2]),
+        (SlotConfig(cpus=1, max_slots=5), [4, 1]),
+        (SlotConfig(cpus=1, max_slots=99), [8, 2]),
+    ],
+)
+def test_a_node_gets_the_slots_it_has_room_for(config: SlotConfig, slots: list[int]) -> None:
+    assert quotas(config, node("a", 8, 2), node("b", 2)) == slots
+
+
+def test_all_slots_are_shared_out_whatever_the_nodes() -> None:
+    random_ = random.Random(1)
+    for _ in range(200):
+        nodes = [node(f"n{i}", random_.randrange(0, 9)) for i in range(random_.randrange(1, 9))]
+        config = SlotConfig(cpus=1, max_slots=random_.randrange(1, 20))
+        given = quotas(config, *nodes)
+        assert sum(given) == min(config.max_slots, sum(int(n.cpus) for n in nodes))
+        assert all(quota <= n.cpus for quota, n in zip(given, nodes, strict=True))
+
+
+def test_nodes_that_went_are_told() -> None:
+    table = Nodes(SlotConfig())
+    assert table.seen([node("a"), node("b")]) == set()
+    assert table.seen([node("b"), node("c")]) == {"a"}
+
+
+def test_a_node_that_lost_a_slot_is_passed_over_for_a_while() -> None:
+    table = Nodes(SlotConfig())
+    table.seen([node("a"), node("b")])
+    table.shun("a", now=0)
+    assert table.usable(now=1) == {"b"}
+    assert table.usable(now=60) == {"a", "b"}
+    table.shun("b", now=1)
+    assert table.usable(now=2) == {"a", "b"}, "some node has to do"
+
+
+@pytest.mark.parametrize(
+    ("counts", "relieved"),
+    [
+        ({"a": 4, "b": 0}, "a"),
+        ({"a": 3, "b": 1}, "a"),
+        ({"a": 2, "b": 1}, None),
+        ({"a": 2, "b": 2}, None),
+        ({"a": 0, "b": 0}, None),
+        ({"a": 5, "b": 4}, "a"),
+    ],
+)
+def test_the_fullest_node_gives_up_a_slot_where_that_evens_things_out(
+    counts: dict[str, int], relieved: str | None
+) -> None:
+    assert node_to_relieve(counts, {"a": 4, "b": 4}, {"a", "b"}) == relieved
+
+
+def test_moving_slots_ends_with_all_nodes_equally_full() -> None:
+    random_ = random.Random(2)
+    for _ in range(200):
+        limits = {f"n{i}": random_.randrange(1, 9) for i in range(random_.randrange(2, 7))}
+        counts = {name: random_.randrange(quota + 1) for name, quota in limits.items()}
+        for _ in range(sum(counts.values()) + 1):
+            if (giver := node_to_relieve(counts, limits, set(limits))) is None:
+                break
+            counts[giver] -= 1
+            counts[min(counts, key=lambda name: counts[name] / limits[name])] += 1
+        assert node_to_relieve(counts, limits, set(limits)) is None
+        fills = [counts[name] / limits[name] for name in limits]
+        assert max(fills) - min(fills) <= 2 / min(limits.values())
+
+
+# --- placing and moving ------------------------------------------------------------------------
+
+
+class Cluster:
+    """A residency over some nodes whose instructions are carried out at once."""
+
+    def __init__(self, config: SlotConfig, *nodes: Node) -> None:
+        self.clock = FakeClock()
+        self.table = Residency(config, self.clock)
+        self.now(*nodes)
+
+    def now(self, *nodes: Node) -> None:
+        """These are the nodes."""
+        self.table.nodes(nodes)
+
+    def wake(self, *tasks: str) -> None:
+        for task in tasks:
+            placement = self.table.place(PathwayId(task))
+            assert placement
+            self.table.loaded(placement)
+
+    def settle(self) -> list[int]:
+        """Tend until nothing is left to do; returns how many pathways moved at once."""
+        at_once = []
+        for _ in range(100):
+            self.clock.now += 1
+            given = self.table.tend()
+            moves = [i for i in given if isinstance(i, Placement)]
+            before = self.table.resident
+            for move in moves:
+                assert before[move.load], "it answers from its old place meanwhile"
+                self.table.loaded(move)
+            at_once += [len(moves)] if moves else []
+            if not given:
+                return at_once
+        raise AssertionError("it never ends")
+
+    def on(self, node: str) -> int:
+        """Pathways on a node."""
+        slots = self.table.slots
+        return sum(slots[slot] == node for held in self.table.resident.values() for slot in held)
+
+
+def test_pathways_spread_over_the_nodes_in_proportion_to_their_room() -> None:
+    cluster = Cluster(SlotConfig(cpus=1), node("a", 6), node("b", 3))
+    cluster.wake(*"abcdef")
+    assert (cluster.on("a"), cluster.on("b")) == (4, 2)
+    assert cluster.settle() == []
+
+
+def test_a_packed_network_spreads_too() -> None:
+    cluster = Cluster(SlotConfig(pathways_per_slot=4), node("a"), node("b"))
+    cluster.wake(*"abcdef")
+    assert (cluster.on("a"), cluster.on("b")) == (3, 3)
+    assert len(cluster.table.slots) == 2
+
+
+def test_a_node_that_joins_takes_over_residents_a_few_at_once() -> None:
+    cluster = Cluster(SlotConfig(per_node=16), node("a"))
+    cluster.wake(*(f"t{i}" for i in range(12)))
+    cluster.now(node("a"), node("b"))
+    moves = cluster.settle()
+    assert (cluster.on("a"), cluster.on("b")) == (6, 6)
+    assert sum(moves) == 6
+    assert len(cluster.table.slots) == 12
+
+
+def test_a_node_that_joins_brings_room_for_more() -> None:
+    cluster = Cluster(SlotConfig(per_node=2), node("a"))
+    cluster.wake(*"abcd")
+    assert len(cluster.table.resident) == 2
+    cluster.now(node("a"), node("b"))
+    cluster.wake(*"ab")
+    assert len(cluster.table.resident) == 4
+    assert (cluster.on("a"), cluster.on("b")) == (2, 2)
+
+
+def test_where_the_number_of_slots_is_given_they_are_shared_with_the_node_that_joins() -> None:
+    cluster = Cluster(SlotConfig(max_slots=6), node("a"))
+    cluster.wake(*"abcdef")
+    cluster.now(node("a"), node("b"), node("c"))
+    cluster.settle()
+    assert [cluster.on(name) for name in "abc"] == [2, 2, 2]
+    assert len(cluster.table.slots) == 6
+
+
+def test_a_packed_slot_moves_as_a_whole_a_few_pathways_at_once() -> None:
+    cluster = Cluster(SlotConfig(per_node=4, pathways_per_slot=10), node("a"))
+    cluster.wake(*(f"t{i}" for i in range(40)))
+    cluster.now(node("a"), node("b"))
+    moves = cluster.settle()
+    assert (cluster.on("a"), cluster.on("b")) == (20, 20)
+    assert max(moves) <= 4
+
+
+def test_what_a_node_loses_is_woken_elsewhere_when_it_is_wanted() -> None:
+    cluster = Cluster(SlotConfig(per_node=4), node("a"), node("b"))
+    cluster.wake(*"abcd")
+    cluster.now(node("b"))
+    assert len(cluster.table.resident) == 2
+    cluster.wake(*(set("abcd") - {p.task for p in cluster.table.resident}))
+    assert cluster.on("b") == 4
+
+
+def test_nothing_is_placed_on_a_node_that_may_be_dead() -> None:
+    cluster = Cluster(SlotConfig(per_node=2), node("a"), node("b"))
+    cluster.wake("a", "b")
+    lost = next(slot for slot, where in cluster.table.slots.items() if where == "a")
+    cluster.table.lose_slot(lost)
+    cluster.wake("c", "d", "e")
+    assert (cluster.on("a"), cluster.on("b")) == (0, 2)
+    cluster.clock.now += 60
+    cluster.wake("f")
+    assert cluster.on("a") == 1
+
+
+def test_a_pathway_in_use_moves_without_a_gap() -> None:
+    cluster = Cluster(SlotConfig(per_node=2), node("a"))
+    cluster.wake("x", "y")
+    cluster.now(node("a"), node("b"))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement)
+    assert move.leave in (0, 1)
+    assert move.start == Seat(node="b", number=0)
+    assert cluster.table.resident[move.load] == (move.leave,)
+    assert cluster.table.tend() == [], "one move at a time here"
+    cluster.table.loaded(move)
+    assert cluster.table.resident[move.load] == (move.slot,)
+    assert cluster.table.tend() == [Stop(slot=move.leave)]
+    assert move.leave not in cluster.table.slots
+
+
+def test_a_move_that_fails_leaves_the_pathway_where_it_is_and_is_tried_again() -> None:
+    cluster = Cluster(SlotConfig(per_node=2), node("a"))
+    cluster.wake("x", "y")
+    cluster.now(node("a"), node("b"))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement)
+    cluster.table.refused(move)
+    assert cluster.table.resident[move.load] == (move.leave,)
+    (again,) = cluster.table.tend()
+    assert isinstance(again, Placement)
+    assert again.load == move.load
+
+
+def test_pinned_tasks_move_and_others_make_room_for_them() -> None:
+    config = SlotConfig(cpus=1, pinned=("p",))
+    cluster = Cluster(config, node("a", 2), node("b", 1))
+    cluster.wake("p", "x", "y")
+    away, other = ("a", "b") if cluster.on("a") == 2 else ("b", "a")
+    assert (away, other) == ("a", "b")
+    cluster.now(node("a", 0), node("b", 1))
+    cluster.settle()
+    assert cluster.table.resident.keys() == {PathwayId("p")}
+    assert cluster.on("b") == 1
+
+
+def test_without_room_elsewhere_what_must_leave_goes_to_the_store() -> None:
+    cluster = Cluster(SlotConfig(max_slots=2), node("a"))
+    cluster.wake("x", "y")
+    cluster.now(node("a", 0.02))
+    given = cluster.table.tend()
+    assert [type(instruction) for instruction in given] == [Unload, Stop]
+    assert len(cluster.table.resident) == 1
+
+
+def test_no_slot_moves_to_a_node_that_ray_has_no_room_on() -> None:
+    cluster = Cluster(SlotConfig(per_node=4), node("a"))
+    cluster.wake(*"wxyz")
+    cluster.now(node("a"), node("b"))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement) and move.start and move.start.node == "b"
+    cluster.table.cannot_start(move.slot)
+    cluster.settle()
+    assert cluster.on("a") == 4, "what was to move stays on its node, in a slot that can start"
+    cluster.clock.now += 301
+    cluster.settle()
+    assert (cluster.on("a"), cluster.on("b")) == (2, 2)

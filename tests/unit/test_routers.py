@@ -1,0 +1,208 @@
+"""Routers fed from the store: what is told when a task comes, and how a start goes quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from cluster.names import router_directory, statistics_path
+from cluster.registry import PathwayEntry, Registry
+from cluster.router_files import RouterFiles
+from cluster.routers import Routers
+from cluster.store import Store
+from dispatcher import Part, Snapshot, StatisticsBuilder
+from pathways import PathwayId, StoredPathway
+from pathways.weights import sha256
+
+DIM = 40
+KEY = "image-28x28x1"
+
+Publish = Callable[[int], PathwayEntry]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", create=True)
+
+
+@pytest.fixture
+def publish(store: Store, stored: dict[str, StoredPathway]) -> Publish:
+    """Writes the statistics of a made-up task, and gives its entry."""
+
+    def one(task: int) -> PathwayEntry:
+        random = np.random.default_rng(task)
+        y = np.arange(9) % 3
+        x = random.standard_normal((3, DIM))[y] + 0.3 * random.standard_normal((9, DIM))
+        builder = StatisticsBuilder(3, DIM)
+        builder.update(x.astype(np.float32), y)
+        body = safetensors.numpy.save(builder.finish().to_arrays())
+        id = PathwayId(f"task-{task:03}")
+        path = statistics_path(id, sha256(body))
+        store.write_content(path, body)
+        return PathwayEntry(
+            spec=replace(stored["digits"].spec, id=id),
+            weights_path="none",
+            statistics_path=path,
+            statistics_sha256=sha256(body),
+            request=f"{task + 1:08d}-{id.task}",
+            learned_at=datetime.now(UTC).isoformat(),
+        )
+
+    return one
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(Path(store.path(router_directory(KEY))).glob("*"))
+
+
+def test_the_first_tasks_are_told_whole_and_later_ones_as_extensions(
+    store: Store, publish: Publish
+) -> None:
+    routers = Routers(store)
+    assert routers.learn(publish(task) for task in range(30)) == {}
+    (told,) = routers.news().values()
+    assert told.whole is not None and told.extension is None
+    snapshot = Snapshot.from_arrays(told.whole)
+    assert routers.news() == {}
+
+    assert routers.learn([publish(30)]) == {}
+    told = routers.news()[KEY]
+    assert told.whole is None and told.extension is not None
+    snapshot = snapshot.extended(Part.from_arrays(told.extension))
+    assert snapshot.tasks[-1] == "task-030"
+    assert sum(a.nbytes for a in told.extension.values()) < 50_000
+
+
+def test_many_extensions_become_a_whole(store: Store, publish: Publish) -> None:
+    routers = Routers(store)
+    routers.learn(publish(task) for task in range(40))
+    routers.news()
+    told = []
+    for task in range(40, 44):
+        routers.learn([publish(task)])
+        told.append(routers.news()[KEY].whole is not None)
+    assert told == [False, False, True, False]
+
+
+def test_settling_solves_what_was_extended_and_nothing_else(store: Store, publish: Publish) -> None:
+    routers = Routers(store)
+    routers.learn(publish(task) for task in range(30))
+    routers.news()
+    assert routers.settle() == {}
+    routers.learn([publish(30)])
+    routers.news()
+    settled = routers.settle()[KEY].whole
+    assert settled is not None
+    for name, array in routers.solve(KEY).to_arrays().items():
+        np.testing.assert_array_equal(settled[name], array)
+    assert routers.settle() == {}
+
+
+def test_a_task_that_is_there_is_not_read_again(store: Store, publish: Publish) -> None:
+    routers, entry = Routers(store), publish(0)
+    routers.add(entry)
+    Path(store.path(entry.statistics_path)).unlink()
+    assert routers.learn([entry]) == {}
+
+
+def test_a_damaged_task_is_refused_alone(store: Store, publish: Publish) -> None:
+    routers, entries = Routers(store), [publish(task) for task in range(3)]
+    Path(store.path(entries[1].statistics_path)).write_bytes(b"damage")
+    refused = routers.learn(entries)
+    assert list(refused) == ["task-001"]
+    assert "is damaged" in refused["task-001"]
+    assert routers.solve(KEY).tasks == ("task-000", "task-002")
+
+
+# --- whole routers in the store -------------------------------------------------------------------
+
+
+def registry_of(entries: list[PathwayEntry]) -> Registry:
+    return Registry().publish(entries)
+
+
+def test_a_start_reads_a_whole_router_and_the_tasks_after_it(
+    store: Store, publish: Publish
+) -> None:
+    entries = [publish(task) for task in range(70)]
+    routers = Routers(store)
+    routers.learn(entries[:66])
+    routers.save(66, eagerly=False)
+    routers.learn(entries[66:])
+    assert len(files(store)) == 1
+
+    for entry in entries[:66]:
+        Path(store.path(entry.statistics_path)).unlink()
+    started = Routers(store)
+    assert started.load(registry_of(entries)) == {}
+    whole = started.news()[KEY].whole
+    assert whole is not None
+    for name, array in routers.solve(KEY).to_arrays().items():
+        np.testing.assert_allclose(whole[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_routers_are_written_only_when_that_is_worth_it(store: Store, publish: Publish) -> None:
+    routers = Routers(store)
+    routers.learn(publish(task) for task in range(60))
+    routers.save(60, eagerly=True)
+    assert files(store) == []
+    routers.learn(publish(task) for task in range(60, 300))
+    routers.save(300, eagerly=False)
+    routers.save(300, eagerly=True)
+    assert len(files(store)) == 1
+    routers.learn(publish(task) for task in range(300, 370))
+    routers.save(370, eagerly=False)
+    assert len(files(store)) == 1
+    routers.save(370, eagerly=True)
+    assert len(files(store)) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "other"])
+def test_a_damaged_router_loses_nothing(
+    store: Store, publish: Publish, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = [publish(task) for task in range(66)]
+    routers = Routers(store)
+    routers.learn(entries)
+    routers.save(66, eagerly=True)
+    (file,) = files(store)
+    body = bytearray(file.read_bytes())
+    if damage == "changed":
+        body[-5] ^= 1
+    file.unlink()
+    if damage == "other":
+        file = file.with_name(file.name.replace(file.name[13:29], sha256(b"no tensors")[:16]))
+        body = bytearray(b"no tensors")
+    file.write_bytes(body[: len(body) // 2] if damage == "cut" else body)
+
+    started = Routers(store)
+    assert started.load(registry_of(entries)) == {}
+    assert started.solve(KEY).tasks == routers.solve(KEY).tasks
+    assert "made from each task's statistics" in caplog.text
+
+
+def test_a_router_of_other_tasks_is_not_taken(store: Store, publish: Publish) -> None:
+    entries = [publish(task) for task in range(66)]
+    routers = Routers(store)
+    routers.learn(entries)
+    routers.save(66, eagerly=True)
+    assert RouterFiles(store).newest(KEY, entries) is not None
+    assert RouterFiles(store).newest(KEY, entries[1:]) is None
+    relearned = replace(entries[0], statistics_sha256="0" * 64)
+    assert RouterFiles(store).newest(KEY, [relearned, *entries[1:]]) is None
+
+
+def test_only_the_last_two_routers_are_kept(store: Store, publish: Publish) -> None:
+    entries = [publish(task) for task in range(66)]
+    routers = Routers(store)
+    routers.learn(entries)
+    solved, keep = routers._signatures[KEY].router, RouterFiles(store)
+    for version in (1, 2, 3, 4):
+        keep.save(KEY, version, solved, {e.id.task: e for e in entries})
+    assert [int(file.name[:12]) for file in files(store)] == [3, 4]

@@ -1,0 +1,51 @@
+"""What a training job decides by itself: how many workers it has, and what progress it tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.training_job import ProgressTeller, default_workers
+from pathways import Progress
+
+
+@pytest.mark.parametrize(
+    ("cpus", "workers"), [(0.0, 1), (1.0, 1), (2.0, 1), (3.5, 1), (4.0, 2), (64.0, 32)]
+)
+def test_half_of_the_cpus_learn_and_the_others_serve(cpus: float, workers: int) -> None:
+    assert default_workers(cpus) == workers
+
+
+class _Told:
+    """A controller's handle that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+        self.progress = self
+
+    def remote(self, request: str, progress: Progress) -> Any:
+        assert request == "00000001-a"
+        self.epochs.append(progress.epoch)
+
+
+def test_progress_is_told_now_and_then_and_the_last_is_kept() -> None:
+    now = [100.0]
+    told = _Told()
+    report = ProgressTeller(told, "00000001-a", clock=lambda: now[0])
+    assert report.last is None
+    for epoch in range(1, 13):
+        now[0] += 0.1
+        report(Progress(epoch=epoch, epochs=12, loss=1.0, accuracy=0.5))
+    assert told.epochs == [3, 6, 9, 12]
+    assert report.last is not None
+    assert report.last.epoch == 12
+
+
+def test_of_a_task_learned_in_a_moment_nothing_is_told_on_the_way() -> None:
+    told = _Told()
+    report = ProgressTeller(told, "00000001-a")
+    for epoch in range(1, 6):
+        report(Progress(epoch=epoch, epochs=5, loss=1.0, accuracy=0.5))
+    assert told.epochs == []
+    assert report.last is not None
