@@ -70,17 +70,31 @@ def _find_controller(address: str | None) -> Any:
         raise NotRunning("no network runs in this Ray cluster; start one with `sen up`") from error
 
 
+class Seen:
+    """The newest network version that a client was told of: what it asks next must know it too,
+    though dispatchers hear of a new task some milliseconds later."""
+
+    def __init__(self) -> None:
+        self.version = 0
+
+    def note(self, status: ExpansionStatus) -> ExpansionStatus:
+        """A task is learned, perhaps."""
+        self.version = max(self.version, status.network_version or 0)
+        return status
+
+
 class Expansion:
     """A task on its way into the network."""
 
-    def __init__(self, controller: Any, request: str) -> None:
+    def __init__(self, controller: Any, request: str, seen: Seen) -> None:
         self._controller = controller
+        self._seen = seen
         self.request = request
         """Id of the expansion; it survives a restart of the cluster."""
 
     def status(self) -> ExpansionStatus:
         """Where it stands now."""
-        return _get(self._controller.expansion.remote(self.request))
+        return self._seen.note(_get(self._controller.expansion.remote(self.request)))
 
     def wait(
         self,
@@ -99,7 +113,7 @@ class Expansion:
 
     async def status_async(self) -> ExpansionStatus:
         """Like `status`, awaited."""
-        return await _await(self._controller.expansion.remote(self.request))
+        return self._seen.note(await _await(self._controller.expansion.remote(self.request)))
 
     async def wait_async(self) -> ExpansionStatus:
         """Like `wait`, awaited."""
@@ -130,6 +144,7 @@ class Client:
     def __init__(self, controller: Any) -> None:
         self._controller = controller
         self._dispatcher: Any = None
+        self._seen = Seen()
 
     def learn(
         self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
@@ -150,11 +165,11 @@ class Client:
         Raises as `learn` does, and QueueFull if not all may wait (`expansion.max_waiting`).
         """
         submitted = self._controller.submit.remote(list(tasks))
-        return [Expansion(self._controller, request) for request in _get(submitted)]
+        return [Expansion(self._controller, request, self._seen) for request in _get(submitted)]
 
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
-        return Expansion(self._controller, request)
+        return Expansion(self._controller, request, self._seen)
 
     def predict(self, given: Given, *, task: str | None = None, rate_hz: int = 0) -> list[Answer]:
         """Answers to a batch: an array, or files. rate_hz: the array holds sounds of that rate.
@@ -164,7 +179,8 @@ class Client:
         if self._dispatcher is None:
             self._dispatcher = start_dispatcher(self.config())
         inputs = as_inputs(given, rate_hz)
-        return _with_inputs(_get(self._dispatcher.answer.remote(inputs, task)), inputs)
+        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(_get(answers), inputs)
 
     def tasks(self) -> list[PathwayEntry]:
         """The pathways in service, in the order of learning."""
@@ -197,6 +213,7 @@ class AsyncClient:
     def __init__(self, controller: Any) -> None:
         self._controller = controller
         self._dispatcher: Any = None
+        self._seen = Seen()
 
     async def learn(
         self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
@@ -208,11 +225,11 @@ class AsyncClient:
         new = NewTask(task=task, data=data, config=config or LearnConfig())
         submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
         (request,) = await _await(submitted)
-        return Expansion(self._controller, request)
+        return Expansion(self._controller, request, self._seen)
 
     def expansion(self, request: str) -> Expansion:
         """See Client.expansion."""
-        return Expansion(self._controller, request)
+        return Expansion(self._controller, request, self._seen)
 
     async def expansions(self) -> list[ExpansionStatus]:
         """See Client.expansions."""
@@ -226,7 +243,8 @@ class AsyncClient:
             config = await _await(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
         inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
-        return _with_inputs(await _await(self._dispatcher.answer.remote(inputs, task)), inputs)
+        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(await _await(answers), inputs)
 
     async def tasks(self) -> list[PathwayEntry]:
         """See Client.tasks."""

@@ -89,8 +89,9 @@ class Residency:
         return slot
 
     def use(self, counts: Mapping[PathwayId, int]) -> None:
-        """Pathways ran so many rows."""
-        for pathway, rows in counts.items():
+        """Pathways ran so many rows since this was told last: the one that ran most counts as used
+        last, for which of them ran at the very end is not known."""
+        for pathway, rows in sorted(counts.items(), key=lambda item: item[1]):
             slots = self._places.where(pathway)
             for slot in slots:
                 if (pathway, slot) in self._idle:

@@ -115,6 +115,16 @@ def test_a_killed_controller_comes_back_and_learns_on(served: Served) -> None:
     assert accuracy(served.client.predict(test.x, task="fashion"), test) > 0.5
 
 
+def test_what_was_learned_can_be_asked_at_once(served: Served) -> None:
+    few, _ = embedded_task("lower", train_per_class=4, test_per_class=1, seed=9)
+    quick = LearnConfig(max_sources=0, train=TrainConfig(epochs=1, min_steps=1))
+    expansion = served.client.learn("asked-at-once", few, quick)
+    while not expansion.status().ended:
+        time.sleep(0.001)
+    (answer,) = served.client.predict(few.x[:1], task="asked-at-once")
+    assert [a.pathway.task for a in answer.activated] == ["asked-at-once"]
+
+
 def test_a_killed_worker_does_not_lose_the_task(served: Served) -> None:
     train, test = embedded_task("digits", train_per_class=120, test_per_class=10, seed=5)
     long = LearnConfig(train=TrainConfig(epochs=400))

@@ -65,6 +65,14 @@ def test_packed_slots_fill_up_before_another_is_started() -> None:
     ]
 
 
+def test_of_what_ran_together_the_one_that_ran_least_makes_room() -> None:
+    table = residency(max_slots=2)
+    load(table, A)
+    load(table, B)
+    table.use({B: 90, A: 2})
+    assert load(table, C).evict == A
+
+
 def test_the_least_recently_used_pathway_makes_room() -> None:
     table = residency(max_slots=2)
     load(table, A)
