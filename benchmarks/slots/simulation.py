@@ -89,7 +89,7 @@ class Simulation:
     ) -> None:
         self._policy, self._costs = policy, costs
         self._rng = np.random.default_rng(seed)
-        self._events: list[tuple[float, int, Callable[[float], None]]] = []
+        self._events: list[tuple[float, int, Callable[[float], object]]] = []
         self._order = itertools.count()
         self._free: dict[int, float] = {}  # slot → when it has nothing to do
         self._controller_free = 0.0
@@ -146,7 +146,7 @@ class Simulation:
 
     # --- time --------------------------------------------------------------------------------
 
-    def _at(self, when: float, happen: Callable[[float], None]) -> None:
+    def _at(self, when: float, happen: Callable[[float], object]) -> None:
         heapq.heappush(self._events, (when, next(self._order), happen))
 
     def _until(self, now: float) -> None:
@@ -265,8 +265,9 @@ class Simulation:
         """Every dispatcher says what it ran."""
         self._policy.use(self._ran)
         self._ran.clear()
-        for _ in self._waking:
-            self._controller_works(now)
+        for number in range(len(self._waking)):  # not all at one moment
+            at = now + _TELL_S * number / len(self._waking)
+            self._at(at, self._controller_works)
         self.outcome.told += len(self._waking)
         self._at(now + _TELL_S, self._tell)
 
