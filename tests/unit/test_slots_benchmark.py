@@ -76,9 +76,9 @@ def test_the_policy_hits_as_often_as_lru_is_reckoned_to(exponent: float) -> None
     assert run(scenario).hit_share == pytest.approx(scenario.reckoned_hit_share, abs=0.03)
 
 
-def test_what_ran_is_told_too_late_where_much_is_woken() -> None:
-    """Half a second of requests wakes half of the places: then LRU does not know what was used."""
-    assert run(CLUSTER).hit_share < CLUSTER.reckoned_hit_share - 0.03
+def test_what_ran_is_told_late_and_still_early_enough() -> None:
+    """Half a second of requests fills half of the places anew: what ran most has to stay."""
+    assert abs(run(CLUSTER).hit_share - CLUSTER.reckoned_hit_share) < 0.03
 
 
 def test_with_room_for_all_nothing_is_woken() -> None:
