@@ -1,8 +1,9 @@
 """The network on a Ray cluster: store, registry, slots, dispatcher, expansions and the client."""
 
-from cluster.client import AsyncClient, Client, Expansion, connect, connect_async
+from cluster.client import AsyncClient, Client, connect, connect_async
 from cluster.config import SenConfig, read_config
 from cluster.errors import SenError
+from cluster.handle import Expansion
 from cluster.messages import Answer, ExpansionStatus, NetworkView, Verification
 from cluster.store import Store
 

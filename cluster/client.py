@@ -12,19 +12,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import RayTaskError
 
+from cluster.calls import awaited, result
 from cluster.config import SenConfig
-from cluster.errors import ExpansionFailed, NotRunning
+from cluster.errors import NotRunning
 from cluster.following import start_dispatcher
+from cluster.handle import Expansion, Seen
 from cluster.inputs import Input, inputs_from_array, read_input
 from cluster.messages import (
     Answer,
@@ -32,7 +32,6 @@ from cluster.messages import (
     NetworkActivity,
     NetworkView,
     NewTask,
-    Stage,
     Verification,
 )
 from cluster.names import CONTROLLER, NAMESPACE
@@ -42,8 +41,6 @@ from pathways.data.load import load_task
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
 """A batch as an array, or files and decoded inputs one by one."""
-
-_POLL_S = 0.2
 
 
 def connect(address: str | None = None) -> Client:
@@ -68,74 +65,6 @@ def _find_controller(address: str | None) -> Any:
         return ray.get_actor(CONTROLLER, namespace=NAMESPACE)
     except ValueError as error:
         raise NotRunning("no network runs in this Ray cluster; start one with `sen up`") from error
-
-
-class Seen:
-    """The newest network version that a client was told of: what it asks next must know it too,
-    though dispatchers hear of a new task some milliseconds later."""
-
-    def __init__(self) -> None:
-        self.version = 0
-
-    def note(self, status: ExpansionStatus) -> ExpansionStatus:
-        """A task is learned, perhaps."""
-        self.version = max(self.version, status.network_version or 0)
-        return status
-
-
-class Expansion:
-    """A task on its way into the network."""
-
-    def __init__(self, controller: Any, request: str, seen: Seen) -> None:
-        self._controller = controller
-        self._seen = seen
-        self.request = request
-        """Id of the expansion; it survives a restart of the cluster."""
-
-    def status(self) -> ExpansionStatus:
-        """Where it stands now."""
-        return self._seen.note(_get(self._controller.expansion.remote(self.request)))
-
-    def wait(
-        self,
-        report: Callable[[ExpansionStatus], None] = lambda status: None,
-        timeout_s: float | None = None,
-    ) -> ExpansionStatus:
-        """Block until the task is learned; raises ExpansionFailed, or TimeoutError."""
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        while not (status := self.status()).ended:
-            report(status)
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"{status.task} is still {status.stage} after {timeout_s} s")
-            time.sleep(_POLL_S)
-        report(status)
-        return _checked(status)
-
-    async def status_async(self) -> ExpansionStatus:
-        """Like `status`, awaited."""
-        return self._seen.note(await _await(self._controller.expansion.remote(self.request)))
-
-    async def wait_async(self) -> ExpansionStatus:
-        """Like `wait`, awaited."""
-        async for status in self.changes():
-            last = status
-        return _checked(last)
-
-    async def changes(self) -> AsyncIterator[ExpansionStatus]:
-        """The status now, then every other one that is seen, up to the one that ends it."""
-        seen = None
-        while seen is None or not seen.ended:
-            if (status := await self.status_async()) != seen:
-                yield status
-                seen = status
-            if not status.ended:
-                await asyncio.sleep(_POLL_S)
-
-
-def _checked(status: ExpansionStatus) -> ExpansionStatus:
-    if status.stage is Stage.FAILED:
-        raise ExpansionFailed(f"task {status.task!r} could not be learned: {status.error}")
-    return status
 
 
 class Client:
@@ -165,7 +94,7 @@ class Client:
         Raises as `learn` does, and QueueFull if not all may wait (`expansion.max_waiting`).
         """
         submitted = self._controller.submit.remote(list(tasks))
-        return [Expansion(self._controller, request, self._seen) for request in _get(submitted)]
+        return [Expansion(self._controller, request, self._seen) for request in result(submitted)]
 
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
@@ -180,7 +109,7 @@ class Client:
             self._dispatcher = start_dispatcher(self.config())
         inputs = as_inputs(given, rate_hz)
         answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(_get(answers), inputs)
+        return _with_inputs(result(answers), inputs)
 
     def tasks(self) -> list[PathwayEntry]:
         """The pathways in service, in the order of learning."""
@@ -188,23 +117,23 @@ class Client:
 
     def network(self) -> NetworkView:
         """The network now: tasks, links, where pathways are resident."""
-        return _get(self._controller.view.remote())
+        return result(self._controller.view.remote())
 
     def activity(self) -> NetworkActivity:
         """How often each task's pathway ran since the controller started."""
-        return _get(self._controller.activity.remote())
+        return result(self._controller.activity.remote())
 
     def config(self) -> SenConfig:
         """The settings the network runs with."""
-        return _get(self._controller.config.remote())
+        return result(self._controller.config.remote())
 
     def expansions(self) -> list[ExpansionStatus]:
         """Expansions since the controller started, oldest first."""
-        return list(_get(self._controller.expansions.remote()))
+        return list(result(self._controller.expansions.remote()))
 
     def verify(self) -> list[Verification]:
         """Prove for every task that it is what was learned."""
-        return list(_get(self._controller.verify.remote()))
+        return list(result(self._controller.verify.remote()))
 
 
 class AsyncClient:
@@ -224,7 +153,7 @@ class AsyncClient:
         # Handing over large data takes its time.
         new = NewTask(task=task, data=data, config=config or LearnConfig())
         submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
-        (request,) = await _await(submitted)
+        (request,) = await awaited(submitted)
         return Expansion(self._controller, request, self._seen)
 
     def expansion(self, request: str) -> Expansion:
@@ -233,18 +162,18 @@ class AsyncClient:
 
     async def expansions(self) -> list[ExpansionStatus]:
         """See Client.expansions."""
-        return list(await _await(self._controller.expansions.remote()))
+        return list(await awaited(self._controller.expansions.remote()))
 
     async def predict(
         self, given: Given, *, task: str | None = None, rate_hz: int = 0
     ) -> list[Answer]:
         """See Client.predict."""
         if self._dispatcher is None:
-            config = await _await(self._controller.config.remote())
+            config = await awaited(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
         inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
         answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(await _await(answers), inputs)
+        return _with_inputs(await awaited(answers), inputs)
 
     async def tasks(self) -> list[PathwayEntry]:
         """See Client.tasks."""
@@ -252,15 +181,15 @@ class AsyncClient:
 
     async def network(self) -> NetworkView:
         """See Client.network."""
-        return await _await(self._controller.view.remote())
+        return await awaited(self._controller.view.remote())
 
     async def activity(self) -> NetworkActivity:
         """See Client.activity."""
-        return await _await(self._controller.activity.remote())
+        return await awaited(self._controller.activity.remote())
 
     async def verify(self) -> list[Verification]:
         """See Client.verify."""
-        return list(await _await(self._controller.verify.remote()))
+        return list(await awaited(self._controller.verify.remote()))
 
 
 def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:
@@ -273,26 +202,3 @@ def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:
 def _with_inputs(answers: Sequence[Answer], inputs: Sequence[Input]) -> list[Answer]:
     """Answers that know what they answer; inputs do not travel back for it."""
     return [replace(a, given=given) for a, given in zip(answers, inputs, strict=True)]
-
-
-def _get(reference: Any) -> Any:
-    """A result, or the error as it was raised in the other process."""
-    try:
-        return ray.get(reference)
-    except RayTaskError as error:
-        raise _original(error) from None
-
-
-async def _await(reference: Any) -> Any:
-    try:
-        return await reference
-    except RayTaskError as error:
-        raise _original(error) from None
-
-
-def _original(error: RayTaskError) -> BaseException:
-    """What was raised first: an error that crossed several processes is wrapped as often."""
-    cause: Any = error
-    while isinstance(cause, RayTaskError):
-        cause = cause.cause
-    return cause if isinstance(cause, BaseException) else error

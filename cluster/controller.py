@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from immutables import Map
 from ray.exceptions import RayError
 
 from cluster.activity import Activity
+from cluster.background import Background
 from cluster.changes import News, RouterChange
 from cluster.coalesce import Coalescer
 from cluster.config import SenConfig
-from cluster.errors import ExpansionFailed, SenError, StoreError, TaskUnavailable
+from cluster.errors import ExpansionFailed, SenError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
 from cluster.messages import (
     ExpansionStatus,
@@ -48,7 +49,8 @@ from cluster.ray_nodes import ON_HEAD, nodes_alive
 from cluster.registry import PathwayEntry
 from cluster.registry_log import RegistryLog
 from cluster.residency import Residency
-from cluster.routers import RouterNews, Routers
+from cluster.router_keeper import RouterKeeper
+from cluster.routers import Routers
 from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, run_training_job
@@ -60,12 +62,8 @@ logger = logging.getLogger(__name__)
 
 _TOGETHER_S = 0.02
 """Changes within this time become one new view, so that followers are woken once for them."""
-_QUIET_S = 2.0
 _TEND_EVERY_S = 1.0
 _GROUP = 64  # learned tasks that are committed together at most
-
-
-Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +87,9 @@ class Controller:
         self._expansions = Expansions(
             self._store, config.expansion, learned, self._run_job, RayExpansionMeter()
         )
-        self._routers = Routers(self._store)
-        self._routing = asyncio.Lock()
+        self._routers = RouterKeeper(
+            Routers(self._store), ray.put, self._tell_router, self._set_unavailable
+        )
         self._pool = SlotPool(
             Residency(config.slots),
             lambda seat: start_slot(seat, config.slots, config.store),
@@ -114,8 +113,8 @@ class Controller:
         self._publish: Coalescer[_Publication, int] = Coalescer(
             self._publish_together, most=_GROUP, lanes=1
         )
-        self._background: set[asyncio.Task[None]] = set()
-        self._snapshotting: asyncio.Task[None] | None = None
+        self._background = Background("the controller")
+        self._snapshotting: asyncio.Future[None] | None = None
 
     # --- starting -------------------------------------------------------------------------
 
@@ -124,14 +123,14 @@ class Controller:
         self._pool.see(await asyncio.to_thread(nodes_alive))
         await self._adopt_slots()
         entries = self._registry.entries()
-        await self._teach_routers(self._routers.load, self._registry)
+        await self._routers.load(self._registry)
         await asyncio.to_thread(self._expansions.resume)
-        self._spawn(self._wake_all(entries))
-        self._spawn(self._tend_slots())
-        self._spawn(self._expansions.run_jobs())
-        self._spawn(self._expansions.tell_waiting())
-        self._spawn(self._expansions.tidy())
-        self._spawn(self._tend_routers())
+        self._background.spawn(self._wake_all(entries))
+        self._background.spawn(self._tend_slots())
+        self._background.spawn(self._expansions.run_jobs())
+        self._background.spawn(self._expansions.tell_waiting())
+        self._background.spawn(self._expansions.tidy())
+        self._background.spawn(self._routers.tend(lambda: self._registry.version))
 
     async def _adopt_slots(self) -> None:
         """Those of nodes that are alive; the others have gone with theirs."""
@@ -291,11 +290,11 @@ class Controller:
             now = datetime.now(UTC)
             entries = [p.learned.entry(p.request, now) for p in fresh.values()]
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
-            await self._teach_routers(self._routers.learn, entries)
+            await self._routers.learn(entries)
             self._views.publish(entries)
             for published in fresh.values():
                 self._expansions.learned(published.request, self._registry.version, published.last)
-            self._spawn(self._wake_all(entries))
+            self._background.spawn(self._wake_all(entries))
             self._keep_snapshot()
         return [self._registry.version] * len(group)
 
@@ -304,44 +303,11 @@ class Controller:
         idle = self._snapshotting is None or self._snapshotting.done()
         if idle and self._log.snapshot_due(self._registry):
             writing = asyncio.to_thread(self._log.snapshot, self._registry)
-            self._snapshotting = self._spawn(writing)
+            self._snapshotting = self._background.spawn(writing)
 
-    async def _teach_routers(self, teach: Callable[[Given], Mapping[str, str]], of: Given) -> None:
-        """Teach the routers tasks; one that cannot be taught is out of service."""
-        async with self._routing:
-            refused = await asyncio.to_thread(teach, of)
-            self._tell_routers(await asyncio.to_thread(self._routers.news))
-        for task, reason in refused.items():
-            self._set_unavailable(task, reason)
-
-    def _tell_routers(self, news: Mapping[str, RouterNews]) -> None:
-        for key, new in news.items():
-            base = None if new.whole is None else ray.put(new.whole)
-            extensions = () if new.extension is None else (new.extension,)
-            self._views.route(key, RouterChange(base=base, extensions=extensions))
+    def _tell_router(self, key: str, change: RouterChange) -> None:
+        self._views.route(key, change)
         self._changed()
-
-    async def _tend_routers(self) -> None:
-        """Write routers as they grow, and solve them as a whole when nothing has been learned for
-        a while; never returns."""
-        before = tended = 0
-        while True:
-            await asyncio.sleep(_QUIET_S)
-            version = self._registry.version
-            quiet = version == before
-            if version != tended:
-                async with self._routing:
-                    await asyncio.to_thread(self._save_routers, version, quiet)
-                    if quiet:
-                        self._tell_routers(await asyncio.to_thread(self._routers.settle))
-                        tended = version
-            before = version
-
-    def _save_routers(self, version: int, all_of_them: bool) -> None:
-        try:
-            self._routers.save(version, all_of_them)
-        except StoreError as error:
-            logger.warning("%s; the next start takes longer", error)
 
     async def _run_job(self) -> None:
         """Run one training job; raises JobLost if its worker died."""
@@ -368,18 +334,6 @@ class Controller:
         probed = [handle.verify.remote(id) for id, handle in asked]
         outcomes = await asyncio.gather(*probed, return_exceptions=True)
         return with_residents(stored, zip((id for id, _ in asked), outcomes, strict=True))
-
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
-        """Run in the background; asyncio only keeps weak references to tasks."""
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("background work of the controller failed", exc_info=error)
 
 
 class ControllerActor(Controller):

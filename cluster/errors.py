@@ -11,6 +11,7 @@ SenError (ValueError)
  ├── TaskUnavailable       the task is known but its files are damaged
  ├── ExpansionFailed       a task could not be learned
  ├── NotRunning            no network runs at that address
+ ├── NetworkUnavailable    it runs, but does not answer now
  └── NotResident           a pathway is not loaded in the slot asked (internal: callers wake it)
 
 All take one message string, so they survive the way between processes.
@@ -59,6 +60,10 @@ class ExpansionFailed(SenError):  # noqa: N818
 
 class NotRunning(SenError):  # noqa: N818
     """No network runs where one was looked for."""
+
+
+class NetworkUnavailable(SenError):  # noqa: N818
+    """The network's controller does not answer now; it starts anew by itself."""
 
 
 class NotResident(SenError):  # noqa: N818

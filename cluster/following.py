@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from cluster.background import Background
 from cluster.changes import News, newest
 from cluster.config import SenConfig
 from cluster.dispatch import NetworkDispatcher
@@ -43,16 +44,14 @@ class FollowingDispatcher:
         running = Running(run_in_slot, self._wake, self._local, meter)
         self._dispatcher = NetworkDispatcher(config.dispatch, running, meter)
         self._snapshots = Snapshots()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background("a dispatcher")
         self._answered = self._unknown = 0  # inputs since the controller was last told
 
     async def start(self) -> None:
         """Adopt the network as it is, then follow it until the process ends."""
         await self._adopt(await self._controller.view.remote())
-        self._tasks = [
-            asyncio.create_task(self._follow()),
-            asyncio.create_task(self._tell_use()),
-        ]
+        self._background.spawn(self._follow())
+        self._background.spawn(self._tell_use())
 
     @property
     def view(self) -> NetworkView:

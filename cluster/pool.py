@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ray.exceptions import ActorUnschedulableError
 
+from cluster.background import Background
 from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.instructions import Placement, Stop, Unload, Wake
 from cluster.nodes import Node
@@ -52,7 +53,7 @@ class SlotPool:
         self._actors: dict[int, Any] = {}
         self._waking: dict[PathwayId, asyncio.Task[None]] = {}
         self._checking: dict[int, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background("the slot pool")
         self._turn = asyncio.Lock()  # those who wait for room get it in their order
         self._settled = asyncio.Event()  # something changed that room can come of
 
@@ -110,14 +111,14 @@ class SlotPool:
         for instruction in instructions:
             match instruction:
                 case Wake(pathway=pathway):
-                    self._spawn(self._wake_again(pathway))
+                    self._background.spawn(self._wake_again(pathway))
                 case Placement():
                     self._begin(instruction)
-                    self._spawn(self._copy(instruction))
+                    self._background.spawn(self._copy(instruction))
                 case Unload(pathway=pathway, slot=slot):
                     self._actors[slot].unload.remote(pathway)
                 case Stop(slot=slot):
-                    self._spawn(self._stop(self._actors.pop(slot)))
+                    self._background.spawn(self._stop(self._actors.pop(slot)))
         if instructions:
             self._told()
 
@@ -270,7 +271,7 @@ class SlotPool:
         self._told()
         for other, its_node in self._residency.slots.items():
             if its_node == node:
-                self._spawn(self._check(other))
+                self._background.spawn(self._check(other))
 
     async def _once(
         self,
@@ -287,14 +288,3 @@ class SlotPool:
     def _told(self) -> None:
         self._settled.set()
         self._on_change()
-
-    def _spawn(self, work: Awaitable[None]) -> None:
-        """Run in the background; asyncio only keeps weak references to tasks."""
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Future[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("background work of the slot pool failed", exc_info=error)

@@ -17,9 +17,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from cluster.client import Client, Expansion, connect
+from cluster.client import Client, connect
 from cluster.config import SenConfig, ServeConfig
 from cluster.errors import ConfigError, SenError, StoreFormatError
+from cluster.handle import Expansion
 from cluster.lifecycle import Running, home
 from cluster.store import Store
 from deploy import network

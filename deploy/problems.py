@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from cluster.errors import (
     ExpansionFailed,
+    NetworkUnavailable,
     NotResident,
     QueueFull,
     SenError,
@@ -39,6 +40,7 @@ _STATUS: list[tuple[type[Exception], int, str]] = [
     (TaskUnavailable, 503, "Task unavailable"),
     (NotResident, 503, "Task unavailable"),
     (StoreError, 503, "Store unavailable"),
+    (NetworkUnavailable, 503, "Network unavailable"),
     (PathwaysError, 422, "Input cannot be used"),
     (DispatcherError, 422, "No task fits"),
     (SenError, 400, "Request cannot be served"),

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cluster.client import Expansion
+from cluster.handle import Expansion
 from cluster.messages import ExpansionStatus, Stage, Verification
 from deploy.keys import Key
 from deploy.schemas import NetworkReply, TaskInfo

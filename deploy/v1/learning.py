@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 
-from cluster.client import Expansion
 from cluster.errors import TaskNameTaken
+from cluster.handle import Expansion
 from deploy.bodies import FORM, JSON, UnknownBodyType, content_type, parse_json, read_body, reason
 from deploy.problems import problems
 from deploy.served import Served, served

@@ -13,7 +13,8 @@ import pytest
 import ray
 
 from cluster.client import AsyncClient
-from cluster.errors import ExpansionFailed, TaskNameTaken, UnknownTask
+from cluster.errors import ExpansionFailed, NetworkUnavailable, TaskNameTaken, UnknownTask
+from cluster.lifecycle import load_running
 from cluster.messages import Answer, Stage
 from cluster.names import CONTROLLER, NAMESPACE
 from dispatcher import NoTaskFits
@@ -137,9 +138,11 @@ def test_a_killed_worker_does_not_lose_the_task(served: Served) -> None:
 
 
 def _process_named(title: str) -> psutil.Process:
-    found = [
-        p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])
-    ]
+    """Of this network: others may run on this machine."""
+    running = load_running()
+    assert running is not None and running.head_pid is not None
+    below = psutil.Process(running.head_pid).children(recursive=True)
+    found = [p for p in below if p.cmdline() and title in " ".join(p.cmdline())]
     assert found, f"no process is called {title}"
     return found[0]
 
@@ -148,7 +151,7 @@ def _wait_for_controller(served: Served) -> None:
     def answers() -> bool:
         try:
             served.client.network()
-        except ray.exceptions.RayActorError:
+        except NetworkUnavailable:
             return False
         return True
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from cluster.changes import RouterChange
 from cluster.names import router_directory, statistics_path
 from cluster.registry import PathwayEntry, Registry
 from cluster.router_files import RouterFiles
+from cluster.router_keeper import RouterKeeper
 from cluster.routers import Routers
 from cluster.store import Store
 from dispatcher import Part, Snapshot, StatisticsBuilder
@@ -206,3 +210,95 @@ def test_only_the_last_two_routers_are_kept(store: Store, publish: Publish) -> N
     for version in (1, 2, 3, 4):
         keep.save(KEY, version, solved, {e.id.task: e for e in entries})
     assert [int(file.name[:12]) for file in files(store)] == [3, 4]
+
+
+# --- as the network grows --------------------------------------------------------------------
+
+
+class Told:
+    """What a keeper told."""
+
+    def __init__(self, store: Store, quiet_s: float = 60.0) -> None:
+        self.changes: list[tuple[str, RouterChange]] = []
+        self.refused: list[str] = []
+        self.keeper = RouterKeeper(
+            Routers(store),
+            put=lambda arrays: ("put", sorted(arrays)),
+            tell=lambda key, change: self.changes.append((key, change)),
+            refuse=lambda task, reason: self.refused.append(task),
+            quiet_s=quiet_s,
+        )
+
+
+async def until(happened: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not happened():
+            await asyncio.sleep(0.01)
+
+
+def test_a_start_is_told_whole_and_a_new_task_as_an_extension(
+    store: Store,
+    publish: Publish,
+) -> None:
+    async def grow() -> Told:
+        told = Told(store)
+        await told.keeper.load(Registry().publish([publish(task) for task in range(30)]))
+        await told.keeper.learn([publish(30)])
+        return told
+
+    told = asyncio.run(grow())
+    (key, first), (_, second) = told.changes
+    assert key == KEY
+    assert first.base[0] == "put" and not first.extensions
+    assert second.base is None and len(second.extensions) == 1
+    assert told.refused == []
+
+
+def test_a_task_that_cannot_be_routed_to_is_refused_alone(
+    store: Store,
+    publish: Publish,
+) -> None:
+    entries = [publish(task) for task in range(3)]
+    Path(store.path(entries[1].statistics_path)).unlink()
+    told = Told(store)
+    asyncio.run(told.keeper.learn(entries))
+    assert told.refused == ["task-001"]
+    assert [key for key, _ in told.changes] == [KEY]
+
+
+def test_when_it_is_quiet_routers_are_written_and_solved_as_a_whole(
+    store: Store,
+    publish: Publish,
+) -> None:
+    async def grow() -> Told:
+        told = Told(store, quiet_s=0.01)
+        await told.keeper.learn([publish(task) for task in range(70)])
+        await told.keeper.learn([publish(70)])
+        tending = asyncio.create_task(told.keeper.tend(lambda: 71))
+        await until(lambda: len(told.changes) == 3)
+        await asyncio.sleep(0.1)
+        tending.cancel()
+        return told
+
+    told = asyncio.run(grow())
+    assert [change.base is not None for _, change in told.changes] == [True, False, True]
+    assert len(files(store)) == 1
+
+
+def test_a_router_that_cannot_be_written_is_told_all_the_same(
+    store: Store,
+    publish: Publish,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def grow() -> Told:
+        told = Told(store, quiet_s=0.01)
+        await told.keeper.learn([publish(task) for task in range(70)])
+        await told.keeper.learn([publish(70)])
+        Path(store.path("routers")).write_text("in the way")
+        tending = asyncio.create_task(told.keeper.tend(lambda: 71))
+        await until(lambda: len(told.changes) == 3)
+        tending.cancel()
+        return told
+
+    asyncio.run(grow())
+    assert "the next start takes longer" in caplog.text
