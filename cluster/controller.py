@@ -53,7 +53,7 @@ from cluster.router_keeper import RouterKeeper
 from cluster.routers import Routers
 from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
-from cluster.training_job import TrainingJob, run_training_job
+from cluster.training_job import TrainingJob, free_what_lost_jobs_hold, run_training_job
 from cluster.verification import verify_stored, with_residents
 from cluster.views import Views
 from pathways import PathwayId, Progress
@@ -316,6 +316,7 @@ class Controller:
             store_uri=self._config.store,
             config=self._config.expansion,
         )
+        await asyncio.to_thread(free_what_lost_jobs_hold)
         name = f"expansion-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         try:
             await run_training_job.remote(job, name, self._store.path_for_others(JOBS))

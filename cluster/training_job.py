@@ -19,8 +19,10 @@ from typing import Any
 
 import ray
 import ray.train
+from ray import PlacementGroupID
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.util.placement_group import PlacementGroup
 
 from cluster.bodies import read_pathway
 from cluster.changes import newest
@@ -62,6 +64,19 @@ def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
             name=name, storage_path=storage, failure_config=FailureConfig(max_failures=0)
         ),
     ).fit()
+
+
+def free_what_lost_jobs_hold() -> None:
+    """Remove what earlier jobs of the calling actor's network have reserved; none may be running.
+
+    Train sees to that itself only where Ray's dashboard runs. A job whose controller was killed
+    would else keep its CPUs, and the next one wait for them for ever.
+    """
+    own = ray.get_runtime_context().get_job_id()
+    for id, group in ray.util.placement_group_table().items():
+        if id.endswith(own) and group["state"] != "REMOVED":
+            lost = PlacementGroup(PlacementGroupID(bytes.fromhex(id)))
+            ray.util.remove_placement_group(lost)
 
 
 def default_workers(cpus: float) -> int:

@@ -137,6 +137,15 @@ def test_a_killed_worker_does_not_lose_the_task(served: Served) -> None:
     assert accuracy(served.client.predict(test.x, task="digits-again"), test) > 0.7
 
 
+def test_a_killed_controller_goes_on_with_what_was_being_learned(served: Served) -> None:
+    train, _ = embedded_task("digits", train_per_class=120, test_per_class=1, seed=6)
+    long = LearnConfig(max_sources=0, train=TrainConfig(epochs=200))
+    expansion = served.client.learn("digits-once-more", train, long)
+    _until(lambda: expansion.status().epoch > 0)
+    _process_named("ray::ControllerActor").kill()
+    assert expansion.wait(timeout_s=150).stage is Stage.LEARNED
+
+
 def _process_named(title: str) -> psutil.Process:
     """Of this network: others may run on this machine."""
     running = load_running()
