@@ -113,7 +113,12 @@ def learn(name: str, path: Path, how: LearnConfig, address: str | None) -> None:
         bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
         for note in loaded.notes:
             bars.console.print(f"note: {note}", highlight=False)
-        show_expansion(bars, client.learn(name, loaded.data, how), name)
+        expansion = client.learn(name, loaded.data, how)
+        try:
+            show_expansion(bars, expansion, name)
+        except KeyboardInterrupt:
+            bars.console.print(f"{name} is learned all the same; `sen status` shows how far it is")
+            raise
     learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
     out.print(learned_line(learned), highlight=False, soft_wrap=True)
     if learned.links:

@@ -125,6 +125,27 @@ def test_learn_predict_and_mistakes(home: Path, network: int, shapes: Path, tmp_
     assert "all 1 tasks are as they were learned" in sen(home, "verify").stdout
 
 
+def test_ctrl_c_while_learning_leaves_the_task_on_its_way(
+    home: Path, network: int, shapes: Path
+) -> None:
+    process = subprocess.Popen(
+        [SEN, "learn", "later", "--data", shapes, "--epochs", "2000"],
+        env={**os.environ, "SEN_HOME": str(home), "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 60
+    while "later:" not in sen(home, "status").stdout:
+        assert time.monotonic() < end
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "later is learned all the same" in said
+    assert "Traceback" not in said
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in sen(tmp_path, "--debug", "tasks").stderr
 
