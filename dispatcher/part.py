@@ -27,12 +27,12 @@ _DENSE = 8
 """Multiplying everything by everything does so many times the work of single products in the
 same time, for a batch (measured: 100 and 8 to 15 billion multiplications a second)."""
 
+_BATCH = 8  # rows from which that holds: a lone row has to read all weights for nothing else
+
 _SMALL_VIEW = 32
 """Up to so many numbers an input, all inputs are tested at once, each with its own task's matrix;
 larger matrices are read once for all inputs of a task (measured: 1 against 7 µs an input where 256
 inputs belong to four tasks)."""
-
-_BATCH = 8  # rows from which that holds: a lone row has to read all weights for nothing else
 
 
 @dataclass(frozen=True, eq=False)
