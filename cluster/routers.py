@@ -42,6 +42,8 @@ class _Signature:
     """Tasks that came as extensions since the last whole snapshot."""
     saved: int = 0
     """Tasks in the newest file."""
+    solved: bool = False
+    """Whether there is a whole snapshot to extend; a router that was read from a file has none."""
 
 
 class Routers:
@@ -94,7 +96,7 @@ class Routers:
 
     def news(self) -> dict[str, RouterNews]:
         """What the snapshots told so far lack, by signature key."""
-        return {key: _news(s) for key, s in self._signatures.items() if s.new}
+        return {key: _news(s) for key, s in self._signatures.items() if s.new or not s.solved}
 
     def settle(self) -> dict[str, RouterNews]:
         """Whole routers in place of extended ones: for when nothing else is to do."""
@@ -119,13 +121,13 @@ class Routers:
 
 
 def _solved(signature: _Signature) -> Snapshot:
-    signature.extended, signature.new = 0, []
+    signature.extended, signature.new, signature.solved = 0, [], True
     return signature.router.solve()
 
 
 def _news(signature: _Signature) -> RouterNews:
     extended = signature.extended + len(signature.new)
-    if extended > _GROWTH * len(signature.router):
+    if not signature.solved or extended > _GROWTH * len(signature.router):
         return RouterNews(whole=_solved(signature).to_arrays())
     part = signature.router.extend(signature.new)
     signature.extended, signature.new = extended, []

@@ -151,6 +151,21 @@ def test_a_start_reads_a_whole_router_and_the_tasks_after_it(
         np.testing.assert_allclose(whole[name], array, rtol=1e-4, atol=1e-5)
 
 
+def test_a_router_that_a_file_holds_whole_is_told_at_a_start(
+    store: Store, publish: Publish
+) -> None:
+    entries = [publish(task) for task in range(66)]
+    routers = Routers(store)
+    routers.learn(entries)
+    routers.save(66, eagerly=True)
+    started = Routers(store)
+    started.load(registry_of(entries))
+    (told,) = started.news().values()
+    assert told.whole is not None
+    assert Snapshot.from_arrays(told.whole).tasks == routers.solve(KEY).tasks
+    assert started.news() == {}
+
+
 def test_routers_are_written_only_when_that_is_worth_it(store: Store, publish: Publish) -> None:
     routers = Routers(store)
     routers.learn(publish(task) for task in range(60))
