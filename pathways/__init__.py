@@ -18,7 +18,7 @@ from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, divide, learn
 from pathways.packed import run_together
 from pathways.signature import Signature, audio_signature, image_signature
-from pathways.spec import PathwaySpec
+from pathways.spec import PathwaySpec, Revision
 from pathways.training import Progress, TrainConfig
 from pathways.transfer import Link, Source
 
@@ -34,6 +34,7 @@ __all__ = [
     "PathwaySpec",
     "PathwaysError",
     "Progress",
+    "Revision",
     "Signature",
     "SignatureError",
     "Source",

@@ -112,6 +112,7 @@ def learn(
         held_out_accuracy=_accuracy(model, transfer, examples.held_out),
         held_out_examples=len(examples.held_out or ()),
         seconds=round(time.monotonic() - started, 3),
+        held_out_share=config.held_out_share,
     )
     return _store(pathway, data, config, model, transfer, training)
 

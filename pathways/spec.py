@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pathways.errors import WeightsError
@@ -29,6 +30,23 @@ class Training:
     """On the share of the data set aside, 0..1; None if there was too little to set aside."""
     held_out_examples: int
     seconds: float
+    held_out_share: float = 0.1
+    """What was set aside; with the same data, seed and share the same examples are again."""
+
+
+Fact = float | int | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """How a version came of an earlier one of its task."""
+
+    kind: str
+    """What was done: `improved`, `pruned`, `shared` or `rerooted`."""
+    of: PathwayId
+    """The version it came of, which stays as it is."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What was measured, by name, for example `accuracy_before`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +68,8 @@ class PathwaySpec:
     """Weights that one prediction touches: own ones and the source's body."""
     weights_sha256: str
     training: Training
+    revision: Revision | None = None
+    """None of the first version, which was learned from nothing or over a link."""
 
     def to_fields(self) -> dict[str, Any]:
         """The spec as plain values that JSON can hold."""
@@ -61,6 +81,7 @@ class PathwaySpec:
             "source": str(self.source) if self.source else None,
             "links": [vars(link) for link in self.links],
             "training": vars(self.training),
+            "revision": _revision_fields(self.revision) if self.revision else None,
         }
 
     def to_json(self) -> str:
@@ -101,4 +122,11 @@ def _typed(fields: dict[str, Any]) -> dict[str, Any]:
     fields["source"] = PathwayId.parse(fields["source"]) if fields["source"] else None
     fields["links"] = tuple(Link(**link) for link in fields["links"])
     fields["training"] = Training(**fields["training"])
+    if revision := fields.get("revision"):  # absent from specs of earlier releases
+        of = PathwayId.parse(revision["of"])
+        fields["revision"] = Revision(kind=revision["kind"], of=of, facts=dict(revision["facts"]))
     return fields
+
+
+def _revision_fields(revision: Revision) -> dict[str, Any]:
+    return {"kind": revision.kind, "of": str(revision.of), "facts": dict(revision.facts)}

@@ -14,6 +14,7 @@ from pathways import (
     FrozenPathway,
     PathwayId,
     PathwaySpec,
+    Revision,
     SignatureError,
     StoredPathway,
     WeightsError,
@@ -222,6 +223,19 @@ def test_probes_are_made_up_and_always_the_same(stored: Stored, name: str) -> No
 @pytest.mark.parametrize("name", ["digits", "upper", "spoken"])
 def test_a_spec_reads_back_equal(stored: Stored, name: str) -> None:
     assert PathwaySpec.from_json(stored[name].spec.to_json()) == stored[name].spec
+
+
+def test_a_spec_remembers_what_its_version_came_of() -> None:
+    facts = {"accuracy_before": 0.9, "examples": 100}
+    revision = Revision(kind="improved", of=PathwayId("digits", 1), facts=facts)
+    spec = replace(made_up_spec("digits@2"), revision=revision)
+    assert PathwaySpec.from_json(spec.to_json()) == spec
+
+
+def test_a_spec_of_an_earlier_release_is_read() -> None:
+    fields = json.loads(made_up_spec("digits@1").to_json())
+    del fields["revision"], fields["training"]["held_out_share"]
+    assert PathwaySpec.from_fields(fields) == made_up_spec("digits@1")
 
 
 def test_a_spec_of_another_format_is_refused() -> None:
