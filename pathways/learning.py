@@ -114,7 +114,7 @@ def learn(
         seconds=round(time.monotonic() - started, 3),
         held_out_share=config.held_out_share,
     )
-    return _store(pathway, data, config, model, transfer, training)
+    return stored_pathway(pathway, data, config, model, transfer, training)
 
 
 def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
@@ -142,7 +142,7 @@ def _accuracy(
     return float((logits.argmax(dim=1).numpy() == data.y).mean())
 
 
-def _store(
+def stored_pathway(
     pathway: PathwayId,
     data: TaskData,
     config: LearnConfig,
@@ -150,7 +150,10 @@ def _store(
     transfer: Transfer | None,
     training: Training,
 ) -> StoredPathway:
-    """Step 6: the frozen pathway as bytes and their description."""
+    """Step 6: the frozen pathway as bytes and their description.
+
+    model: made as `config` says, or with other sizes; `transfer` names what its links read.
+    """
     source = transfer.source if transfer else None
     weights = pack(weight_tensors(model, source.body if source else None, data.signature))
     spec = PathwaySpec(
