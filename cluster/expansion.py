@@ -30,7 +30,8 @@ from pathways import (
     divide,
     learn,
 )
-from pathways.weights import sha256
+from pathways.sampling import sample
+from pathways.weights import sha256, unpack
 
 _BATCH = 256  # inputs that features are computed of at a time; bounds memory
 _SHORTLIST_EXAMPLES = 500  # enough for a mean task probability to within a few per cent
@@ -54,7 +55,9 @@ def carry_out(
 
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
-    data = RequestLog(store).data(waiting.request)
+    requests = RequestLog(store)
+    data, weights = requests.data(waiting.request), requests.weights(waiting.request)
+    initial = None if weights is None else unpack(weights, None, "the task's start")
     snapshot = around.snapshot(data.signature.key)
     features = features_for(data.signature, snapshot.dim if snapshot else None)
     train, seed = divide(data, waiting.config).train, waiting.config.seed
@@ -65,7 +68,7 @@ def carry_out(
         few = values[sample(routed.y, _SHORTLIST_EXAMPLES, seed)]
         sources = around.lend(snapshot.shortlist(few, config.shortlist))
     statistics = _summed_up(values, routed)
-    stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report)
+    stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report, initial)
     return write(store, stored, statistics)
 
 
@@ -102,15 +105,3 @@ def write(store: Store, stored: StoredPathway, statistics: TaskStatistics) -> Le
         }
     )
     return Learned(pathway=stored, statistics_path=routing, statistics_sha256=sha256(body))
-
-
-def sample(y: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """Rows of at most about `most` examples of classes y [n], every class in proportion."""
-    if len(y) <= most:
-        return np.arange(len(y))
-    rng = np.random.default_rng(seed)
-    rows = []
-    for c in np.unique(y):
-        mine = rng.permutation(np.flatnonzero(y == c))
-        rows.append(mine[: max(1, len(mine) * most // len(y))])
-    return np.sort(np.concatenate(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pathways.errors import SignatureError, WeightsError
-from pathways.families import Body, make_body
+from pathways.families import Body, make_body, options_key
 from pathways.model import PathwayModel, as_tensor, freeze
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
@@ -142,7 +143,12 @@ class FrozenPathway:
 
     def as_source(self) -> Source:
         """What this pathway lends to a new task: its own body and head."""
-        return Source(id=self.spec.id, body=self.model.body, head=self.model.head)
+        return Source(
+            id=self.spec.id,
+            body=self.model.body,
+            head=self.model.head,
+            labels=self.spec.labels,
+        )
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
@@ -163,7 +169,7 @@ def load_source(stored: StoredPathway) -> Source:
     head = nn.Linear(body.width, len(stored.spec.labels))
     _fill(head, _below("head.", tensors), stored.spec)
     freeze(head)
-    return Source(id=stored.spec.id, body=body, head=head)
+    return Source(id=stored.spec.id, body=body, head=head, labels=stored.spec.labels)
 
 
 def load_body(stored: StoredPathway, *, checked: bool = False) -> Body:
@@ -227,16 +233,16 @@ def _empty_model(spec: PathwaySpec) -> PathwayModel:
 
     Drawing fresh weights only to overwrite them would be most of the cost of waking a pathway.
     """
-    options = tuple(sorted(spec.options.items()))
+    options = options_key(spec.options)
     like = _model_like(spec.family, spec.signature, options, len(spec.labels), spec.source_width)
     return copy.deepcopy(like, {id(t): t for t in (*like.parameters(), *like.buffers())})
 
 
 @lru_cache(maxsize=64)
 def _model_like(
-    family: str, signature: Signature, options: tuple[tuple[str, int], ...], classes: int, lent: int
+    family: str, signature: Signature, options: str, classes: int, lent: int
 ) -> PathwayModel:
-    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent)
+    model = PathwayModel(make_body(family, signature, json.loads(options)), classes, lent)
     freeze(model)
     return model
 
