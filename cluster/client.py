@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,11 +37,18 @@ from cluster.messages import (
 )
 from cluster.names import CONTROLLER, NAMESPACE
 from cluster.registry import PathwayEntry
-from pathways import LearnConfig, TaskData
+from pathways import LearnConfig, ModuleMissingError, TaskData, check_learnable
 from pathways.data.load import load_task
+from pathways.weights import check_weights, read_weights
+
+logger = logging.getLogger(__name__)
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
 """A batch as an array, or files and decoded inputs one by one."""
+
+
+Weights = str | Path | bytes
+"""A safetensors file, or its content."""
 
 
 def connect(address: str | None = None) -> Client:
@@ -76,14 +84,19 @@ class Client:
         self._seen = Seen()
 
     def learn(
-        self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
+        self,
+        task: str,
+        data: TaskData | str | Path,
+        config: LearnConfig | None = None,
+        weights: Weights | None = None,
     ) -> Expansion:
         """Give the network a task to learn: its data, or a path to it (see `load_task`).
 
-        Returns when the request is durable. Raises TaskNameTaken, DataError, StoreError.
+        weights: a safetensors file that its family starts from (torchvision, a module of your own).
+        Returns when the request is durable. Raises TaskNameTaken, DataError, FamilyError,
+        StoreError.
         """
-        loaded = data if isinstance(data, TaskData) else load_task(data).data
-        new = NewTask(task=task, data=loaded, config=config or LearnConfig())
+        new = new_task(task, data, config, weights)
         (expansion,) = self.learn_many([new])
         return expansion
 
@@ -145,13 +158,15 @@ class AsyncClient:
         self._seen = Seen()
 
     async def learn(
-        self, task: str, data: TaskData | str | Path, config: LearnConfig | None = None
+        self,
+        task: str,
+        data: TaskData | str | Path,
+        config: LearnConfig | None = None,
+        weights: Weights | None = None,
     ) -> Expansion:
         """See Client.learn."""
-        if not isinstance(data, TaskData):
-            data = (await asyncio.to_thread(load_task, data)).data
+        new = await asyncio.to_thread(new_task, task, data, config, weights)
         # Handing over large data takes its time.
-        new = NewTask(task=task, data=data, config=config or LearnConfig())
         submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
         (request,) = await awaited(submitted)
         return Expansion(self._controller, request, self._seen)
@@ -190,6 +205,33 @@ class AsyncClient:
     async def verify(self) -> list[Verification]:
         """See Client.verify."""
         return list(await awaited(self._controller.verify.remote()))
+
+
+def new_task(
+    task: str,
+    data: TaskData | str | Path,
+    config: LearnConfig | None = None,
+    weights: Weights | None = None,
+) -> NewTask:
+    """A task as it is handed over, checked as far as it can be here.
+
+    Raises DataError, and FamilyError unless family, options, inputs and weights go together. A
+    module of a user's own that cannot be imported here is left to the training workers to judge.
+    """
+    how = config or LearnConfig()
+    loaded = data if isinstance(data, TaskData) else load_task(data).data
+    try:
+        check_learnable(how, loaded.signature, weights=weights is not None)
+    except ModuleMissingError as error:
+        logger.info("%s", error)
+    return NewTask(task=task, data=loaded, config=how, weights=_brought(weights))
+
+
+def _brought(weights: Weights | None) -> bytes | None:
+    if isinstance(weights, bytes):
+        check_weights(weights, "the file of weights")
+        return weights
+    return None if weights is None else read_weights(weights)
 
 
 def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:

@@ -90,7 +90,8 @@ class Expansions:
                 self._queue.check_free(task.task, in_service)
             taken = {request_id(next(self._sequence), task.task): task for task in tasks}
             durable = {request: (task.config, task.data) for request, task in taken.items()}
-            await asyncio.to_thread(self._requests.add, durable)
+            brought = {r: task.weights for r, task in taken.items() if task.weights is not None}
+            await asyncio.to_thread(self._requests.add, durable, brought)
             for request, task in taken.items():
                 waiting = WaitingTask(request=request, task=task.task, config=task.config)
                 self._queue.add(waiting)

@@ -37,6 +37,8 @@ class ExpansionStatus:
     epoch: int = 0
     epochs: int = 0
     """Planned; 0 until training starts."""
+    unit: str = "epoch"
+    """What `epoch` counts: of a fitted model its parts, for example `tree`."""
     loss: float | None = None
     accuracy: float | None = None
     """On the training data of the last epoch, 0..1."""
@@ -69,6 +71,8 @@ class NewTask:
     task: str
     data: TaskData
     config: LearnConfig = field(default_factory=LearnConfig)
+    weights: bytes | None = None
+    """A safetensors file that its family starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Waiting expansions in the store: what was acknowledged is not lost.
 
-A request is two files, data first, so that a request whose description exists is complete.
-Both are removed once the task is learned, so no data of earlier tasks is kept.
+A request is its data, perhaps weights to start from, and last its description, so that a request
+whose description exists is complete. All are removed once the task is learned, so no data of
+earlier tasks is kept.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathways import LearnConfig, Signature, TaskData, TrainConfig
 from pathways.weights import sha256
 
 _ROOT = "requests"
+_DATA, _WEIGHTS = "data.safetensors", "weights.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class _About:
     labels: tuple[str, ...]
     signature: Signature
     data_sha256: str
+    weights_sha256: str | None
 
 
 class RequestLog:
@@ -44,13 +47,23 @@ class RequestLog:
         """Ids of all requests in order of arrival, complete or not."""
         return [name for name in self._store.list(_ROOT) if parse_request_id(name)]
 
-    def add(self, requests: Mapping[str, tuple[LearnConfig, TaskData]]) -> None:
-        """Make requests durable, given by id; many take little longer than one."""
+    def add(
+        self,
+        requests: Mapping[str, tuple[LearnConfig, TaskData]],
+        weights: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Make requests durable, given by id; many take little longer than one.
+
+        weights: of those that bring a file of weights to start from.
+        """
         data, about = {}, {}
         for request, (config, given) in requests.items():
-            arrays = _arrays(given)
-            data[f"{_ROOT}/{request}/data.safetensors"] = arrays
-            about[f"{_ROOT}/{request}/request.json"] = _describe(config, given, sha256(arrays))
+            files = {_DATA: _arrays(given)}
+            if weights and request in weights:
+                files[_WEIGHTS] = weights[request]
+            data.update({f"{_ROOT}/{request}/{name}": body for name, body in files.items()})
+            hashes = {name: sha256(body) for name, body in files.items()}
+            about[f"{_ROOT}/{request}/request.json"] = _describe(config, given, hashes)
         self._store.write_all_new(data)
         self._store.write_all_new(about)
 
@@ -65,21 +78,29 @@ class RequestLog:
     def data(self, request: str) -> TaskData:
         """The task's examples; raises StoreDamagedError if they cannot be read."""
         about = self._about(request)
-        name = f"{_ROOT}/{request}/data.safetensors"
-        body = self._store.read(name)
-        if sha256(body) != about.data_sha256:
-            raise StoreDamagedError(
-                f"{self._store.path(name)} is damaged: its SHA-256 is not the one it was written "
-                "with; learn the task again"
-            )
-        arrays = safetensors.numpy.load(body)
+        arrays = safetensors.numpy.load(self._read(request, _DATA, about.data_sha256))
         return TaskData(
             x=arrays["x"], y=arrays["y"], labels=about.labels, signature=about.signature
         )
 
+    def weights(self, request: str) -> bytes | None:
+        """The file of weights that the task starts from, or None; raises StoreDamagedError."""
+        wanted = self._about(request).weights_sha256
+        return None if wanted is None else self._read(request, _WEIGHTS, wanted)
+
     def remove(self, request: str) -> None:
         """Forget a request that was learned or has failed."""
         self._store.delete_directory(f"{_ROOT}/{request}")
+
+    def _read(self, request: str, file: str, wanted_sha256: str) -> bytes:
+        name = f"{_ROOT}/{request}/{file}"
+        body = self._store.read(name)
+        if sha256(body) != wanted_sha256:
+            raise StoreDamagedError(
+                f"{self._store.path(name)} is damaged: its SHA-256 is not the one it was written "
+                "with; learn the task again"
+            )
+        return body
 
     def _about(self, request: str) -> _About:
         name = f"{_ROOT}/{request}/request.json"
@@ -98,12 +119,13 @@ def _arrays(data: TaskData) -> bytes:
     return safetensors.numpy.save({"x": x, "y": y})
 
 
-def _describe(config: LearnConfig, data: TaskData, data_sha256: str) -> bytes:
+def _describe(config: LearnConfig, data: TaskData, hashes: Mapping[str, str]) -> bytes:
     about = {
         "config": asdict(config),
         "labels": data.labels,
         "signature": data.signature.key,
-        "data_sha256": data_sha256,
+        "data_sha256": hashes[_DATA],
+        "weights_sha256": hashes.get(_WEIGHTS),
     }
     return json.dumps(about).encode()
 
@@ -116,4 +138,5 @@ def _read_about(fields: dict[str, Any]) -> _About:
         labels=tuple(fields["labels"]),
         signature=Signature.parse(fields["signature"]),
         data_sha256=fields["data_sha256"],
+        weights_sha256=fields.get("weights_sha256"),  # absent from requests of earlier releases
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 
+from cluster.client import Weights
 from cluster.errors import TaskNameTaken
 from cluster.handle import Expansion
 from deploy.bodies import FORM, JSON, UnknownBodyType, content_type, parse_json, read_body, reason
@@ -24,9 +25,9 @@ from deploy.v1.messages import (
     expansion_info,
 )
 from deploy.v1.uploads import load_upload, upload_form
-from pathways import DataError, check_task_name
+from pathways import DataError, FamilyError, check_task_name
 from pathways.data.load import Loaded, load_task
-from pathways.families import FAMILIES, check_family
+from pathways.families import check_family_name, is_own
 
 router = APIRouter()
 
@@ -88,7 +89,7 @@ async def _learn_path(sen: Served, request: Request) -> Accepted:
         raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
     _check(sen, asked.task, asked.options)
     loaded = await asyncio.to_thread(load_task, asked.path)
-    return await _begin(sen, asked.task, loaded, asked.options)
+    return await _begin(sen, asked.task, loaded, asked.options, asked.weights_path)
 
 
 async def _learn_upload(sen: Served, request: Request) -> Accepted:
@@ -97,7 +98,8 @@ async def _learn_upload(sen: Served, request: Request) -> Accepted:
         options = _options(form.options)
         _check(sen, form.task, options)
         loaded = await asyncio.to_thread(load_upload, form.files, max_bytes)
-    return await _begin(sen, form.task, loaded, options)
+        weights = await asyncio.to_thread(form.weights)
+    return await _begin(sen, form.task, loaded, options, weights)
 
 
 def _options(text: str) -> LearnOptions:
@@ -112,14 +114,25 @@ def _check(sen: Served, task: str, options: LearnOptions) -> None:
     check_task_name(task)
     if task in sen.view.registry.current:
         raise TaskNameTaken(f"task {task!r} is learned already; choose another name")
-    if options.family is not None and options.family not in FAMILIES:
-        raise DataError(f"unknown family {options.family!r}; known are {', '.join(FAMILIES)}")
-
-
-async def _begin(sen: Served, task: str, loaded: Loaded, options: LearnOptions) -> Accepted:
     if options.family is not None:
-        check_family(options.family, loaded.data.signature, {})
-    expansion = await sen.client.learn(task, loaded.data, options.config())
+        check_family_name(options.family)
+        _check_module(options.family, sen.config.expansion.modules)
+
+
+def _check_module(family: str, allowed: Sequence[str]) -> None:
+    """Importing a module runs its code, so only what the owner names is imported for strangers."""
+    module = family.partition(":")[0]
+    if is_own(family) and not any(module == a or module.startswith(f"{a}.") for a in allowed):
+        raise FamilyError(
+            f"{family} may not be used over HTTP; allow its package in the setting "
+            f"expansion.modules (now {', '.join(allowed) or 'none'})"
+        )
+
+
+async def _begin(
+    sen: Served, task: str, loaded: Loaded, options: LearnOptions, weights: Weights | None
+) -> Accepted:
+    expansion = await sen.client.learn(task, loaded.data, options.config(), weights)
     status = f"/v1/expansions/{expansion.request}"
     return Accepted(
         expansion=expansion.request,

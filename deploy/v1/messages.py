@@ -20,7 +20,13 @@ class LearnOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     family: str | None = Field(
-        default=None, description="mlp (default) or cnn; melcnn (default) or lstm"
+        default=None,
+        description="Of images mlp (default), cnn or torchvision; of sounds melcnn (default) or "
+        "lstm; of both svm or forest; or package.module:Class, where the setting "
+        "expansion.modules allows it",
+    )
+    family_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the family, or arguments of the class"
     )
     shots: int | None = Field(
         default=None,
@@ -43,6 +49,7 @@ class LearnOptions(BaseModel):
         """The same for `pathways`."""
         return LearnConfig(
             family=self.family,
+            options=self.family_options,
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
@@ -61,6 +68,9 @@ class LearnBody(BaseModel):
 
     task: str = Field(examples=["digits"])
     path: str = Field(description="Folder of class folders, .npz or .parquet")
+    weights_path: str | None = Field(
+        default=None, description="Safetensors file that the family starts from"
+    )
     options: LearnOptions = LearnOptions()
 
 
@@ -73,6 +83,11 @@ class LearnForm(BaseModel):
         description="One .npz, .parquet or .zip of class folders; or images or sounds, each with "
         "`class/name.png` as its file name",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    weights: bytes | None = Field(
+        default=None,
+        description="Safetensors file that the family starts from",
+        json_schema_extra={"type": "string", "format": "binary"},
     )
 
 
@@ -94,6 +109,7 @@ class ExpansionInfo(BaseModel):
     stage: Stage
     epoch: int
     epochs: int = Field(description="Planned; 0 until training starts")
+    unit: str = Field(description="What epoch counts: of a fitted model its parts, such as tree")
     loss: float | None
     accuracy: float | None = Field(description="On the training data of the last epoch, 0..1")
     network_version: int | None = Field(description="The version that has the task, once learned")

@@ -21,6 +21,7 @@ from pathways.data.load import Loaded, load_task
 
 _SINGLE = (".npz", ".parquet")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", *_SINGLE)
+_WEIGHTS = "weights"  # the form's field of a file to start from; files of all others are data
 _MAX_NAME_BYTES = 200
 _LITTER = "__MACOSX"  # what macOS adds to zip archives
 
@@ -40,6 +41,14 @@ class UploadForm:
     task: str
     options: str
     files: Sequence[File]
+    weights_file: File | None
+
+    def weights(self) -> bytes | None:
+        """The content of the file of weights, if one was sent. Blocks."""
+        if self.weights_file is None:
+            return None
+        with self.weights_file.open() as content:
+            return content.read()
 
 
 @asynccontextmanager
@@ -68,15 +77,23 @@ async def _parsed(request: Request) -> FormData:
 def _read(form: FormData) -> UploadForm:
     parts = form.multi_items()
     fields = {name: part for name, part in parts if isinstance(part, str)}
-    sent = [part for _, part in parts if isinstance(part, UploadFile)]
+    sent = [(name, part) for name, part in parts if isinstance(part, UploadFile)]
+    weights = [part for name, part in sent if name == _WEIGHTS]
     if unknown := sorted(set(fields) - {"task", "options"}):
         raise DataError(f"the form has a field {unknown[0]!r}; known are task, options and files")
+    if len(weights) > 1:
+        raise DataError(f"{len(weights)} files of weights were sent; send one")
     if "task" not in fields:
         raise DataError("the form has no field 'task' with the name of the new task")
-    if not sent:
+    if len(sent) == len(weights):
         raise DataError("the form holds no file; send one archive, or files named class/name.png")
-    files = [File(part.filename or "", _opener(part.file)) for part in sent]
-    return UploadForm(fields["task"], fields.get("options", "{}"), files)
+    files = [_file(part) for name, part in sent if name != _WEIGHTS]
+    brought = _file(weights[0]) if weights else None
+    return UploadForm(fields["task"], fields.get("options", "{}"), files, brought)
+
+
+def _file(part: UploadFile) -> File:
+    return File(part.filename or "", _opener(part.file))
 
 
 def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:

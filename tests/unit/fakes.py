@@ -371,6 +371,8 @@ class FakeController:
     def clear(self) -> None:
         """Forget what happened."""
         self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.weights: list[bytes | None] = []
+        """The files to start from that came along."""
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
@@ -380,6 +382,7 @@ class FakeController:
     def _take_in(self, new: NewTask) -> str:
         self._queue.check_free(new.task, ())
         self.taken.append((new.task, new.data, new.config))
+        self.weights.append(new.weights)
         request = f"{len(self.taken):08d}-{new.task}"
         self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
         return request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,28 @@ def test_one_changed_bit_in_the_data_is_damage(store: Store, few: TaskData) -> N
     overwrite(store, "data.safetensors", bytes(body))
     with pytest.raises(StoreDamagedError, match=r"data\.safetensors is damaged"):
         RequestLog(store).data(FIRST)
+
+
+def test_weights_to_start_from_come_back_and_damage_is_noticed(store: Store, few: TaskData) -> None:
+    log = RequestLog(store)
+    log.add({FIRST: (LearnConfig(), few), SECOND: (LearnConfig(), few)}, {FIRST: b"weights"})
+    assert (log.weights(FIRST), log.weights(SECOND)) == (b"weights", None)
+    assert log.ids() == [FIRST, SECOND]
+    overwrite(store, "weights.safetensors", b"Weights")
+    with pytest.raises(
+        StoreDamagedError, match=r"weights\.safetensors is damaged: .*learn the task"
+    ):
+        log.weights(FIRST)
+    log.remove(FIRST)
+    assert not store.exists(f"requests/{FIRST}")
+
+
+def test_a_request_of_an_earlier_release_brings_no_weights(store: Store, few: TaskData) -> None:
+    RequestLog(store).add({FIRST: (LearnConfig(), few)})
+    about = json.loads(store.read(f"requests/{FIRST}/request.json"))
+    del about["weights_sha256"]
+    overwrite(store, "request.json", json.dumps(about).encode())
+    assert RequestLog(store).weights(FIRST) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"3", b"{}", b'{"config": {}}'])
