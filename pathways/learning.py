@@ -18,11 +18,18 @@ from torch import Tensor
 
 from pathways.data.task import TaskData
 from pathways.errors import DataError, FamilyError
-from pathways.families import Body, check_family, default_family, make_body, plain_options
+from pathways.families import (
+    Body,
+    check_family,
+    default_family,
+    is_own,
+    make_body,
+    plain_options,
+)
 from pathways.families.failures import failures_of
 from pathways.families.fitted import FittedBody
 from pathways.fitting import check_fitting, fit
-from pathways.frozen import StoredPathway, weight_tensors
+from pathways.frozen import FrozenPathway, StoredPathway, weight_tensors
 from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches, parameter_count
 from pathways.signature import Signature
@@ -165,7 +172,20 @@ def _learn(
         held_out_share=config.held_out_share,
         remark=remark,
     )
-    return _store(pathway, data, config, model, transfer, training)
+    stored = _store(pathway, data, config, model, transfer, training)
+    if is_own(family):
+        _check_restored(stored, transfer)
+    return stored
+
+
+def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
+    """A module of a user's own may hold what is not in its weight file: raises FamilyError."""
+    loaded = FrozenPathway.load(stored, transfer.source.body if transfer else None)
+    if not loaded.verify().identical:
+        raise FamilyError(
+            f"{stored.spec.family} gives other answers once it is stored and loaded: whatever it "
+            "computes with must be a parameter or a buffer"
+        )
 
 
 def _expand(body: Body, data: TaskData, transfer: Transfer | None, *, warm: bool) -> PathwayModel:

@@ -69,7 +69,9 @@ class OwnBody(Body):
         """The width of its hidden units, found by running it once (twice, to see that nothing in
         it is left to chance)."""
         self.eval()
-        x = self.prepare(torch.zeros(_ROWS, *self.signature.shape))
+        # Noise, since a module may divide by what does not vary in zeros; of no global generator.
+        noise = torch.rand(_ROWS, *self.signature.shape, generator=torch.Generator())
+        x = self.prepare(255 * noise if self.signature.modality == "image" else noise)
         with failures_of(self.family):
             first, second = self.module(x), self.module(x)
         width = self._check(first, _ROWS, None)

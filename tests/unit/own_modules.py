@@ -77,6 +77,18 @@ class Diverges(nn.Module):
         return hidden * float("inf") if self.training else hidden
 
 
+class Hidden(nn.Module):
+    """Keeps what it computes with out of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(784, 8)
+        self.kept = torch.rand(8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1)) * self.kept
+
+
 class Stubborn(nn.Linear):
     """Takes no weights from outside."""
 

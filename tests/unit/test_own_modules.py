@@ -175,6 +175,16 @@ def test_a_module_that_breaks_the_contract_is_told_how(sets: Sets, what: str, me
         learn(PathwayId("d"), sets["digits"][0], [], module(what))
 
 
+def test_a_module_that_its_weight_file_does_not_hold_whole_is_refused(sets: Sets) -> None:
+    with pytest.raises(FamilyError, match=r"other answers once it is stored .* or a buffer"):
+        learn(
+            PathwayId("d"),
+            sets["digits"][0],
+            [],
+            replace(CONV, family=f"{HERE}:Hidden", options={}),
+        )
+
+
 def test_a_module_that_takes_no_weights_is_refused(sets: Sets) -> None:
     with pytest.raises(FamilyError, match=r"Stubborn cannot be filled .*: not from you"):
         make_body(f"{HERE}:Stubborn", sets["digits"][0].signature)

@@ -65,6 +65,7 @@ export interface Expansion {
   stage: "waiting" | "learning" | "learned" | "failed";
   epoch: number;
   epochs: number;
+  unit: string;
   loss: number | null;
   accuracy: number | null;
   network_version: number | null;

@@ -168,6 +168,7 @@ const waiting = (expansion: string, task: string, notes: string[]): api.Expansio
   stage: "waiting",
   epoch: 0,
   epochs: 0,
+  unit: "epoch",
   loss: null,
   accuracy: null,
   network_version: null,

@@ -7,12 +7,12 @@ import { Notice } from "../parts";
 const STAGES = { waiting: "waiting for its turn", learning: "learning", learned: "learned", failed: "failed" };
 
 export function Progress({ status }: { status: Expansion }) {
-  const { task, stage, epoch, epochs, loss, accuracy } = status;
+  const { task, stage, epoch, epochs, unit, loss, accuracy } = status;
   return (
     <li class={`expansion ${stage}`}>
       <p>
         {stage === "learned" ? <a href={address({ at: "task", task })}>{task}</a> : <b>{task}</b>}{" "}
-        <span>{stage === "learning" && epochs ? `epoch ${epoch} of ${epochs}` : STAGES[stage]}</span>
+        <span>{stage === "learning" && epochs ? `${unit} ${epoch} of ${epochs}` : STAGES[stage]}</span>
       </p>
       {stage !== "failed" && (
         <progress
