@@ -145,17 +145,9 @@ def _learn(
     examples = divide(data, config)
     ranked = rank_sources(examples.train, sources, config.threshold) if config.max_sources else []
     transfer = best_lender(ranked) if body_type.lends else None
-    last: Progress | None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        body = make_body(family, data.signature, config.options)
-        if initial is not None:
-            body.begin_from(initial)
-        if isinstance(body, FittedBody):
-            model, last = fit(body, examples.train, config, report)
-        else:
-            model = _expand(body, data, transfer, warm=config.warm_start and initial is None)
-            last = _train(model, examples.train, transfer, config, report)
+        model, last = _made(examples.train, transfer, config, report, initial)
     freeze(model)
     remark = None
     if ranked and transfer is None:
@@ -176,6 +168,24 @@ def _learn(
     if is_own(family):
         _check_restored(stored, transfer)
     return stored
+
+
+def _made(
+    data: TaskData,
+    transfer: Transfer | None,
+    config: LearnConfig,
+    report: Callable[[Progress], None],
+    initial: Mapping[str, Tensor] | None,
+) -> tuple[PathwayModel, Progress | None]:
+    """Steps 1 to 5: a model of the task, trained or fitted, and how far that came."""
+    family = config.family or default_family(data.signature)
+    body = make_body(family, data.signature, config.options)
+    if initial is not None:
+        body.begin_from(initial)
+    if isinstance(body, FittedBody):
+        return fit(body, data, config, report)
+    model = _expand(body, data, transfer, warm=config.warm_start and initial is None)
+    return model, _train(model, data, transfer, config, report)
 
 
 def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
