@@ -16,6 +16,7 @@ RUNTIME = [
     "immutables>=0.21",
     "scipy>=1.13",
     "safetensors>=0.5",
+    "scikit-learn>=1.5",
     "soundfile>=0.13",
     "pillow>=11",
     "Hershey-Fonts>=2.1,<3",

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from cluster.messages import NewTask
 from cluster.orders import HELD_OUT, SHARED, Improve, Prune, Share
 from cluster.registry import Registry
-from pathways import LearnConfig, Signature, TaskData
+from pathways import LearnConfig, ModuleMissingError, Signature, TaskData, check_learnable
 from pathways.data.load import load_task
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
+from pathways.weights import check_weights, read_weights
+
+logger = logging.getLogger(__name__)
 
 Data = TaskData | str | Path
 """Labelled examples, or a path to them (see `load_task`)."""
 
 
-def learning(task: str, data: Data, config: LearnConfig | None) -> NewTask:
-    """A new task. Raises DataError."""
-    return NewTask(task=task, data=_read(data), config=config or LearnConfig())
+Weights = str | Path | bytes
+"""A safetensors file, or its content."""
+
+
+def learning(
+    task: str, data: Data, config: LearnConfig | None = None, weights: Weights | None = None
+) -> NewTask:
+    """A new task, checked as far as it can be here.
+
+    Raises DataError, and FamilyError unless family, options, inputs and weights go together. A
+    module of a user's own that cannot be imported here is left to the training workers to judge.
+    """
+    how, read = config or LearnConfig(), _read(data)
+    try:
+        check_learnable(how, read.signature, weights=weights is not None)
+    except ModuleMissingError as error:
+        logger.info("%s", error)
+    return NewTask(task=task, data=read, config=how, weights=_brought(weights))
+
+
+def _brought(weights: Weights | None) -> bytes | None:
+    if isinstance(weights, bytes):
+        check_weights(weights, "the file of weights")
+        return weights
+    return None if weights is None else read_weights(weights)
 
 
 def improving(

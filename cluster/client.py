@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from cluster.asking import Data, improving, learning, pruning, sharing
+from cluster.asking import Data, Weights, improving, learning, pruning, sharing
 from cluster.calls import awaited, result
 from cluster.config import SenConfig
 from cluster.errors import NotRunning
@@ -78,12 +78,20 @@ class Client:
         self._dispatcher: Any = None
         self._seen = Seen()
 
-    def learn(self, task: str, data: Data, config: LearnConfig | None = None) -> Expansion:
+    def learn(
+        self,
+        task: str,
+        data: Data,
+        config: LearnConfig | None = None,
+        weights: Weights | None = None,
+    ) -> Expansion:
         """Give the network a task to learn: its data, or a path to it (see `load_task`).
 
-        Returns when the request is durable. Raises TaskNameTaken, DataError, StoreError.
+        weights: a safetensors file that its family starts from (torchvision, a module of your own).
+        Returns when the request is durable. Raises TaskNameTaken, DataError, FamilyError,
+        StoreError.
         """
-        return self.submit(learning(task, data, config))
+        return self.submit(learning(task, data, config, weights))
 
     def learn_sharing(
         self,
@@ -206,9 +214,15 @@ class AsyncClient:
         self._dispatcher: Any = None
         self._seen = Seen()
 
-    async def learn(self, task: str, data: Data, config: LearnConfig | None = None) -> Expansion:
+    async def learn(
+        self,
+        task: str,
+        data: Data,
+        config: LearnConfig | None = None,
+        weights: Weights | None = None,
+    ) -> Expansion:
         """See Client.learn."""
-        return await self.submit(await asyncio.to_thread(learning, task, data, config))
+        return await self.submit(await asyncio.to_thread(learning, task, data, config, weights))
 
     async def submit(self, new: NewTask) -> Expansion:
         """See Client.submit; `asking` makes what it takes."""

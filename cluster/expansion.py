@@ -32,7 +32,8 @@ from pathways import (
     divide,
     learn,
 )
-from pathways.weights import sha256
+from pathways.sampling import sample
+from pathways.weights import sha256, unpack
 
 _BATCH = 256  # inputs that features are computed of at a time; bounds memory
 _SHORTLIST_EXAMPLES = 500  # enough for a mean task probability to within a few per cent
@@ -62,12 +63,14 @@ def carry_out(
 
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
-    data = RequestLog(store).data(waiting.request)
+    requests = RequestLog(store)
+    data, weights = requests.data(waiting.request), requests.weights(waiting.request)
+    initial = None if weights is None else unpack(weights, None, "the task's start")
     routing = Routing(data, how, config, around.snapshot(data.signature.key))
     shortlist = routing.shortlist() if how.max_sources else []
     sources = around.lend(shortlist) if shortlist else ()
     id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
-    stored = learn(id, data, sources, how, around.report)
+    stored = learn(id, data, sources, how, around.report, initial)
     return write(store, stored, routing.statistics())
 
 
@@ -141,15 +144,3 @@ def _files(stored: StoredPathway) -> dict[str, bytes]:
         weights_path(stored.spec.id, weights): stored.weights,
         spec_path(stored.spec.id, weights): stored.spec.to_json().encode(),
     }
-
-
-def sample(y: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """Rows of at most about `most` examples of classes y [n], every class in proportion."""
-    if len(y) <= most:
-        return np.arange(len(y))
-    rng = np.random.default_rng(seed)
-    rows = []
-    for c in np.unique(y):
-        mine = rng.permutation(np.flatnonzero(y == c))
-        rows.append(mine[: max(1, len(mine) * most // len(y))])
-    return np.sort(np.concatenate(rows))

@@ -40,6 +40,8 @@ class ExpansionStatus:
     epoch: int = 0
     epochs: int = 0
     """Planned; 0 until training starts."""
+    unit: str = "epoch"
+    """What `epoch` counts: of a fitted model its parts, for example `tree`."""
     loss: float | None = None
     accuracy: float | None = None
     """On the training data of the last epoch, 0..1."""
@@ -77,6 +79,8 @@ class NewTask:
     """What is to be done, and how."""
     beside: Mapping[str, TaskData] = field(default_factory=dict)
     """Other data that this takes, by role; see `orders`."""
+    weights: bytes | None = None
+    """A safetensors file that the family of a new task starts from."""
 
     @property
     def by_role(self) -> dict[str, TaskData]:

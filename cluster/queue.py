@@ -95,6 +95,7 @@ class ExpansionQueue:
                 request,
                 epoch=progress.epoch,
                 epochs=progress.epochs,
+                unit=progress.unit,
                 loss=progress.loss,
                 accuracy=progress.accuracy,
             )

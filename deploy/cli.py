@@ -125,7 +125,23 @@ def learn(
         ),
     ],
     family: Annotated[
-        str | None, typer.Option(help="Of models: mlp (default) or cnn; melcnn (default) or lstm.")
+        str | None,
+        typer.Option(
+            help="Of models: of images mlp (default), cnn or torchvision; of sounds melcnn "
+            "(default) or lstm; of both svm or forest; or a torch.nn.Module of your own, as "
+            "package.module:Class."
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the family, or an argument of your own module; may be given more than once.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Safetensors file that torchvision or your own module starts from."),
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
@@ -158,13 +174,14 @@ def learn(
 
     how = LearnConfig(
         family=family,
+        options=commands.family_options(option or []),
         shots=shots,
         threshold=threshold,
         seed=seed,
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
     if share_with is None and shared_data is None:
-        commands.learn(name, data, how, address)
+        commands.learn(name, data, how, weights, address)
     elif share_with is None or shared_data is None:
         raise typer.BadParameter("--share-with and --shared-data are given together")
     else:

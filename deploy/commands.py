@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -28,7 +29,7 @@ from deploy.report import (
     verification_table,
 )
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
-from pathways import LearnConfig
+from pathways import FamilyError, LearnConfig
 
 out = Console()
 
@@ -102,11 +103,31 @@ def down() -> None:
     out.print(f"stopped; `sen up --store {running.store}` brings it back", soft_wrap=True)
 
 
-def learn(name: str, path: Path, how: LearnConfig, address: str | None) -> None:
+def family_options(given: list[str]) -> dict[str, Any]:
+    """Options of a family from NAME=VALUE, where a value is JSON or else a text; raises
+    FamilyError."""
+    options: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise FamilyError(f"{text!r} is no option; write it as NAME=VALUE")
+        if name in options:
+            raise FamilyError(f"option {name} is given twice")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
+def learn(
+    name: str, path: Path, how: LearnConfig, weights: Path | None, address: str | None
+) -> None:
     """Learn a task and follow its progress."""
     client = connect(address)
     with progress_bars(out) as bars:
-        follow_expansion(bars, client.learn(name, read_data(bars, path), how), f"learn {name}")
+        expansion = client.learn(name, read_data(bars, path), how, weights)
+        follow_expansion(bars, expansion, f"learn {name}")
     learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
     out.print(learned_line(learned), highlight=False, soft_wrap=True)
     if learned.links:

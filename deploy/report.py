@@ -42,6 +42,8 @@ def progress_bars(console: Console) -> Progress:
 def learning_remark(status: ExpansionStatus) -> str:
     """An expansion's state in a few words."""
     if status.stage is Stage.LEARNING and status.epochs:
+        if status.unit != "epoch":
+            return f"fitting, {status.unit} {status.epoch}/{status.epochs}"
         return (
             f"epoch {status.epoch}/{status.epochs}, loss {status.loss:.3f}, "
             f"accuracy {_percent(status.accuracy)} %"
@@ -157,6 +159,8 @@ def learned_line(task: TaskInfo) -> str:
     held_out = task.held_out_accuracy
     accuracy = "" if held_out is None else f", {_percent(held_out)} % of held-out examples right"
     links = f", {len(task.links)} links from {task.source}" if task.source else ", no links"
+    if task.remark:
+        links += f": {task.remark}"
     return (
         f"{task.task}@{task.version}: {task.examples:,} examples, {len(task.labels)} classes, "
         f"{task.parameters:,} weights{accuracy}{links}"

@@ -8,6 +8,7 @@ from pathways.errors import (
     CorruptFileError,
     DataError,
     FamilyError,
+    ModuleMissingError,
     PathwaysError,
     SignatureError,
     TooLargeError,
@@ -15,7 +16,7 @@ from pathways.errors import (
 )
 from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
-from pathways.learning import LearnConfig, divide, learn
+from pathways.learning import LearnConfig, check_learnable, divide, learn
 from pathways.packed import run_together
 from pathways.revising import (
     ImproveConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "Inputs",
     "LearnConfig",
     "Link",
+    "ModuleMissingError",
     "PathwayId",
     "PathwaySpec",
     "PathwaysError",
@@ -58,6 +60,7 @@ __all__ = [
     "TrainConfig",
     "WeightsError",
     "audio_signature",
+    "check_learnable",
     "check_task_name",
     "divide",
     "image_signature",

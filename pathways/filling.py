@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -11,25 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from pathways.errors import WeightsError
-from pathways.families import Body, make_body
+from pathways.families import Body, make_body, options_key
 from pathways.model import PathwayModel, freeze
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 
-_Options = tuple[tuple[str, int], ...]
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def empty_model(spec: PathwaySpec) -> PathwayModel:
     """The model of a spec, around weights that are all to be replaced."""
-    options = _hashable(spec.options)
+    options = options_key(spec.options)
     like = _model_like(spec.family, spec.signature, options, len(spec.labels), spec.source_width)
     return _without_weights(like)
 
 
 def empty_body(family: str, signature: Signature, options: Mapping[str, Any]) -> Body:
     """A body, around weights that are all to be replaced; raises FamilyError."""
-    return _without_weights(_body_like(family, signature, _hashable(options)))
+    return _without_weights(_body_like(family, signature, options_key(options)))
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -66,21 +66,17 @@ def _without_weights(like: _Module) -> _Module:
     return copy.deepcopy(like, {id(t): t for t in (*like.parameters(), *like.buffers())})
 
 
-def _hashable(options: Mapping[str, Any]) -> _Options:
-    return tuple(sorted(options.items()))
-
-
 @lru_cache(maxsize=64)
-def _body_like(family: str, signature: Signature, options: _Options) -> Body:
-    body = make_body(family, signature, dict(options))
+def _body_like(family: str, signature: Signature, options: str) -> Body:
+    body = make_body(family, signature, json.loads(options))
     freeze(body)
     return body
 
 
 @lru_cache(maxsize=64)
 def _model_like(
-    family: str, signature: Signature, options: _Options, classes: int, lent: int
+    family: str, signature: Signature, options: str, classes: int, lent: int
 ) -> PathwayModel:
-    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent)
+    model = PathwayModel(make_body(family, signature, json.loads(options)), classes, lent)
     freeze(model)
     return model

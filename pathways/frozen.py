@@ -144,7 +144,12 @@ class FrozenPathway:
 
     def as_source(self) -> Source:
         """What this pathway lends to a new task: its own body and head."""
-        return Source(id=self.spec.id, body=self.model.body, head=self.model.head)
+        return Source(
+            id=self.spec.id,
+            body=self.model.body,
+            head=self.model.head,
+            labels=self.spec.labels,
+        )
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
@@ -165,7 +170,7 @@ def load_source(stored: StoredPathway) -> Source:
     head = nn.Linear(body.width, len(stored.spec.labels))
     fill(head, below("head.", tensors), stored.spec)
     freeze(head)
-    return Source(id=stored.spec.id, body=body, head=head)
+    return Source(id=stored.spec.id, body=body, head=head, labels=stored.spec.labels)
 
 
 def load_body(stored: StoredPathway, *, checked: bool = False) -> Body:

@@ -51,7 +51,7 @@ def _shape(pathway: FrozenPathway, x: Inputs) -> Hashable:
         return None
     if not pathway.model.body.vectorises:
         return None
-    options = tuple(sorted(spec.options.items()))
+    options = tuple(sorted(spec.options.items()))  # families that vectorise have plain sizes only
     return spec.family, options, spec.signature, len(spec.labels)
 
 

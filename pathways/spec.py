@@ -32,6 +32,8 @@ class Training:
     seconds: float
     held_out_share: float = 0.1
     """What was set aside; with the same data, seed and share the same examples are again."""
+    remark: str | None = None
+    """Why no link was made, where an earlier task is alike."""
 
 
 Fact = float | int | str

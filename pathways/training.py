@@ -65,14 +65,17 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far training is after an epoch."""
+    """How far training is after an epoch, or fitting after a part of it."""
 
     epoch: int
     epochs: int
     loss: float
-    """Mean loss of the epoch, nats."""
+    """Mean loss of the epoch, nats; NaN of what is fitted."""
     accuracy: float
-    """Share of training examples that were right during the epoch, 0..1."""
+    """Share of training examples that were right during the epoch, 0..1; NaN until a model is
+    fitted."""
+    unit: str = "epoch"
+    """What is counted: `epoch`, or what a fitted family is made of, for example `tree`."""
 
 
 Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -144,7 +147,8 @@ def train(
         return _loss(logits, own, y[rows], model.link is not None, config), logits
 
     model.train()
-    return minimise(model.parameters(), objective, y, config, report)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return minimise(trained, objective, y, config, report)
 
 
 class _FixedInputs:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cluster.asking import Weights
 from deploy.bodies import FORM, JSON, UnknownBodyType, content_type, parse_json, read_body, reason
 from deploy.served import Served
 from deploy.v1.uploads import FILE, load_upload, upload_form
@@ -43,6 +44,8 @@ class Sent(Generic[Options]):
     """The further sets of examples that came."""
     load: Callable[[str, Signature | None], Awaitable[Loaded]]
     """Reads the set of that name, FILE for the main one, in a signature; raises PathwaysError."""
+    content: Callable[[str], Awaitable[Weights]]
+    """The one file of that name, as it is, or where it lies; raises DataError."""
 
 
 @asynccontextmanager
@@ -69,11 +72,15 @@ async def sent(
                 files = form.files[name]
                 return await asyncio.to_thread(load_upload, files, max_bytes, signature)
 
+            async def content(name: str) -> Weights:
+                return await asyncio.to_thread(form.content, name)
+
             yield Sent(
                 task=form.fields.get("task", ""),
                 options=_options(options, form.options),
                 names=frozenset(form.files) - {FILE},
                 load=load,
+                content=content,
             )
     else:
         raise UnknownBodyType(
@@ -99,12 +106,16 @@ async def _from_json(
     async def load(name: str, signature: Signature | None) -> Loaded:
         return await asyncio.to_thread(load_task, paths[name], signature=signature)
 
+    async def content(name: str) -> Weights:
+        return str(paths[name])
+
     given = frozenset(name for name in beside if paths[name] is not None)
     return Sent(
         task=getattr(asked, "task", ""),
         options=asked.options,
         names=given,
         load=load,
+        content=content,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Sequence
 from typing import Annotated, Any
 
@@ -25,9 +26,9 @@ from deploy.v1.messages import (
     LearnOptions,
     expansion_info,
 )
-from deploy.v1.uploads import FILE
-from pathways import DataError, LearnConfig, check_task_name
-from pathways.families import FAMILIES, check_family
+from deploy.v1.uploads import FILE, WEIGHTS
+from pathways import DataError, FamilyError, check_task_name
+from pathways.families import check_family_name, is_own
 from pathways.revising import ShareConfig
 
 router = APIRouter()
@@ -70,7 +71,7 @@ _STAGES = {
 )
 async def learn(request: Request, response: Response) -> Accepted:
     sen = served(request)
-    async with sent(request, sen, LearnBody, LearnOptions, beside=(SHARED,)) as asked:
+    async with sent(request, sen, LearnBody, LearnOptions, beside=(SHARED, WEIGHTS)) as asked:
         _check(sen, asked.task, asked.options)
         new, notes = await _new_task(sen, asked)
     accepted = await begin(sen, new, notes)
@@ -88,7 +89,9 @@ async def _new_task(sen: Served, asked: Sent[LearnOptions]) -> tuple[NewTask, tu
         )
     if partner is None:
         loaded = await asked.load(FILE, None)
-        return learning(asked.task, loaded.data, options.config()), loaded.notes
+        weights = await asked.content(WEIGHTS) if WEIGHTS in asked.names else None
+        new = await asyncio.to_thread(learning, asked.task, loaded.data, options.config(), weights)
+        return new, loaded.notes
     registry = sen.view.registry
     signature = registry.entry(partner).spec.signature
     loaded, shared = await asked.load(FILE, signature), await asked.load(SHARED, signature)
@@ -102,14 +105,23 @@ def _check(sen: Served, task: str, options: LearnOptions) -> None:
     check_task_name(task)
     if task in sen.view.registry.current:
         raise TaskNameTaken(f"task {task!r} is learned already; choose another name")
-    if options.family is not None and options.family not in FAMILIES:
-        raise DataError(f"unknown family {options.family!r}; known are {', '.join(FAMILIES)}")
+    if options.family is not None:
+        check_family_name(options.family)
+        _check_module(options.family, sen.config.expansion.modules)
+
+
+def _check_module(family: str, allowed: Sequence[str]) -> None:
+    """Importing a module runs its code, so only what the owner names is imported for strangers."""
+    module = family.partition(":")[0]
+    if is_own(family) and not any(module == a or module.startswith(f"{a}.") for a in allowed):
+        raise FamilyError(
+            f"{family} may not be used over HTTP; allow its package in the setting "
+            f"expansion.modules (now {', '.join(allowed) or 'none'})"
+        )
 
 
 async def begin(sen: Served, new: NewTask, notes: Sequence[str]) -> Accepted:
     """Hand a task over; from here on it is not lost. Raises what Client.submit raises."""
-    if isinstance(new.config, LearnConfig) and new.config.family is not None:
-        check_family(new.config.family, new.data.signature, {})
     expansion = await sen.client.submit(new)
     status = f"/v1/expansions/{expansion.request}"
     return Accepted(

@@ -21,7 +21,13 @@ class LearnOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     family: str | None = Field(
-        default=None, description="mlp (default) or cnn; melcnn (default) or lstm"
+        default=None,
+        description="Of images mlp (default), cnn or torchvision; of sounds melcnn (default) or "
+        "lstm; of both svm or forest; or package.module:Class, where the setting "
+        "expansion.modules allows it",
+    )
+    family_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the family, or arguments of the class"
     )
     shots: int | None = Field(
         default=None,
@@ -52,6 +58,7 @@ class LearnOptions(BaseModel):
         """The same for `pathways`."""
         return LearnConfig(
             family=self.family,
+            options=self.family_options,
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
@@ -70,6 +77,9 @@ class LearnBody(ExamplesBody):
     shared_path: str | None = Field(
         default=None, description="Data of the task that units are shared with"
     )
+    weights_path: str | None = Field(
+        default=None, description="Safetensors file that the family starts from"
+    )
     options: LearnOptions = LearnOptions()
 
 
@@ -87,6 +97,11 @@ class LearnForm(BaseModel):
         default=[],
         description="The same for the task that units are shared with",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    weights: bytes | None = Field(
+        default=None,
+        description="Safetensors file that the family starts from",
+        json_schema_extra={"type": "string", "format": "binary"},
     )
 
 
@@ -108,6 +123,7 @@ class ExpansionInfo(BaseModel):
     stage: Stage
     epoch: int
     epochs: int = Field(description="Planned; 0 until training starts")
+    unit: str = Field(description="What epoch counts: of a fitted model its parts, such as tree")
     loss: float | None
     accuracy: float | None = Field(description="On the training data of the last epoch, 0..1")
     network_version: int | None = Field(description="The version that has the task, once learned")

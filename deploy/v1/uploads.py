@@ -22,6 +22,9 @@ from pathways.data.load import Loaded, load_task
 FILE = "file"
 """The field of the examples of the task itself; files of any other unknown field count as such."""
 
+WEIGHTS = "weights"
+"""The field of a file of weights to start from."""
+
 _SINGLE = (".npz", ".parquet")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", *_SINGLE)
 _MAX_NAME_BYTES = 200
@@ -48,6 +51,14 @@ class UploadForm:
     def options(self) -> str:
         """JSON text."""
         return self.fields.get("options", "{}")
+
+    def content(self, name: str) -> bytes:
+        """The one file of a field, as it is. Blocks; raises DataError if there are more."""
+        files = self.files[name]
+        if len(files) > 1:
+            raise DataError(f"{len(files)} files of {name} were sent; send one")
+        with files[0].open() as content:
+            return content.read()
 
 
 @asynccontextmanager

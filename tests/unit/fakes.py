@@ -384,6 +384,8 @@ class FakeController:
         """Other data of what was taken."""
         self.changes: list[tuple[Any, ...]] = []
         """Rollbacks and removals that were asked for."""
+        self.weights: list[bytes | None] = []
+        """The files to start from that came along."""
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
@@ -394,6 +396,7 @@ class FakeController:
         self._queue.check_free(new.task, ())
         self.taken.append((new.task, new.data, new.config))
         self.beside.append(dict(new.beside))
+        self.weights.append(new.weights)
         request = f"{len(self.taken):08d}-{new.task}"
         self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
         return request

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from cluster import Store
 from cluster.bodies import read_pathway
@@ -25,6 +26,7 @@ from cluster.slot import Slot
 from cluster.verification import verify_entry, with_residents
 from dispatcher import Dispatcher, Snapshot, TaskStatistics, make_features
 from pathways import (
+    FamilyError,
     FrozenPathway,
     LearnConfig,
     PathwayId,
@@ -38,7 +40,7 @@ from pathways import (
     load_source,
 )
 from pathways.frozen import ProbeResult
-from pathways.weights import sha256
+from pathways.weights import pack, sha256
 from tests.unit.fakes import LearnedNetwork, Sets
 
 SHORT = LearnConfig(threshold=0.5, train=TrainConfig(epochs=12, min_steps=0, batch_size=64))
@@ -65,9 +67,11 @@ class Network:
         data: TaskData,
         learn: LearnConfig = SHORT,
         config: ExpansionConfig | None = None,
+        weights: bytes | None = None,
     ) -> Learned:
         request = request_id(self.registry.version + 1, task)
-        RequestLog(self.store).add({request: NewTask(task=task, data=data, config=learn)})
+        new = NewTask(task=task, data=data, config=learn, weights=weights)
+        RequestLog(self.store).add({request: new})
         waiting = WaitingTask(request=request, task=task, config=learn)
         around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
         learned = carry_out(waiting, learn, self.store, config or ExpansionConfig(), around)
@@ -176,6 +180,41 @@ def test_files_left_by_a_worker_that_died_are_no_obstacle(empty: Network, few: T
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)
     again = carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert again.pathway.weights == first.pathway.weights
+
+
+def test_a_module_of_a_user_s_own_starts_from_the_weights_that_came_with_it(
+    empty: Network, few: TaskData
+) -> None:
+    weights = {"layer.weight": torch.rand(4, 784), "layer.bias": torch.rand(4)}
+    still = TrainConfig(epochs=1, min_steps=0, learning_rate=1e-9)
+    how = LearnConfig(
+        family="tests.unit.own_modules:Returns", options={"what": "hidden"}, train=still
+    )
+    learned = empty.expand("digits", few, how, weights=pack(weights))
+    kept = learned.pathway.tensors()["body.module.layer.weight"]
+    torch.testing.assert_close(kept, weights["layer.weight"])
+    slot = Slot(empty.store.uri)
+    slot.load(empty.registry.entry("digits"), None)
+    assert slot.verify(PathwayId("digits")).identical
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (LearnConfig(family="nowhere.at_all:Net"), "on PYTHONPATH there before `sen up`"),
+        (
+            LearnConfig(family="tests.unit.own_modules:Returns", options={"what": "raises"}),
+            "Returns failed: ZeroDivisionError: in the user's code",
+        ),
+    ],
+)
+def test_a_module_that_cannot_be_learned_leaves_nothing_behind(
+    empty: Network, few: TaskData, how: LearnConfig, message: str
+) -> None:
+    with pytest.raises(FamilyError, match=message):
+        empty.expand("digits", few, how)
+    assert empty.store.list("pathways") == empty.store.list("router") == []
+    assert not empty.registry.current
 
 
 # --- what it takes of the network around it -----------------------------------------------------

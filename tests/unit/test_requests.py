@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,12 @@ def test_a_request_of_an_earlier_release_is_read(store: Store, few: TaskData) ->
     path = Path(store.path(f"requests/{FIRST}/request.json"))
     fields = json.loads(path.read_text())
     del fields["config"]["kind"]
-    path.write_text(json.dumps({"config": fields["config"], **fields["parts"]["task"]}))
+    hashes = {"data_sha256": fields["sha256"]["data.safetensors"]}
+    path.write_text(json.dumps({"config": fields["config"], **fields["parts"]["task"], **hashes}))
     waiting = RequestLog(store).waiting(FIRST)
     assert waiting is not None and waiting.config == LearnConfig(seed=5)
     assert RequestLog(store).data(FIRST).y.tobytes() == few.y.tobytes()
+    assert RequestLog(store).weights(FIRST) is None
 
 
 def test_many_requests_are_durable_together(store: Store, few: TaskData) -> None:
@@ -197,6 +200,21 @@ def test_one_changed_bit_in_the_data_is_damage(store: Store, few: TaskData) -> N
     overwrite(store, "data.safetensors", bytes(body))
     with pytest.raises(StoreDamagedError, match=r"data\.safetensors is damaged"):
         RequestLog(store).data(FIRST)
+
+
+def test_weights_to_start_from_come_back_and_damage_is_noticed(store: Store, few: TaskData) -> None:
+    log = RequestLog(store)
+    plain = new(LearnConfig(), few)
+    log.add({FIRST: replace(plain, weights=b"weights"), SECOND: plain})
+    assert (log.weights(FIRST), log.weights(SECOND)) == (b"weights", None)
+    assert log.ids() == [FIRST, SECOND]
+    overwrite(store, "weights.safetensors", b"Weights")
+    with pytest.raises(
+        StoreDamagedError, match=r"weights\.safetensors is damaged: .*learn the task"
+    ):
+        log.weights(FIRST)
+    log.remove(FIRST)
+    assert not store.exists(f"requests/{FIRST}")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"3", b"{}", b'{"config": {}}'])
