@@ -61,7 +61,7 @@ def carry_out(
     routed = train.take(sample(train.y, config.router_examples, seed))
     values = _in_batches(features, routed)
     sources: Sequence[Source] = ()
-    if snapshot is not None and waiting.config.max_sources:
+    if snapshot is not None and waiting.config.max_sources and data.output == "classes":
         few = values[sample(routed.y, _SHORTLIST_EXAMPLES, seed)]
         sources = around.lend(snapshot.shortlist(few, config.shortlist))
     statistics = _summed_up(values, routed)
@@ -82,7 +82,7 @@ def _in_batches(features: Features, data: TaskData) -> NDArray[np.float32]:
 
 def _summed_up(values: NDArray[np.float32], data: TaskData) -> TaskStatistics:
     """The sums over features [n, D] of a task's examples."""
-    builder = StatisticsBuilder(len(data.labels), values.shape[1])
+    builder = StatisticsBuilder(data.groups, values.shape[1])
     for learn_from in (builder.update, builder.calibrate):
         for start in range(0, len(data), _BATCH):
             learn_from(values[start : start + _BATCH], data.y[start : start + _BATCH])

@@ -74,7 +74,11 @@ class RequestLog:
             )
         arrays = safetensors.numpy.load(body)
         return TaskData(
-            x=arrays["x"], y=arrays["y"], labels=about.labels, signature=about.signature
+            x=arrays["x"],
+            y=arrays["y"],
+            labels=about.labels,
+            signature=about.signature,
+            values=arrays.get("values"),
         )
 
     def remove(self, request: str) -> None:
@@ -94,8 +98,10 @@ class RequestLog:
 
 def _arrays(data: TaskData) -> bytes:
     # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
-    x, y = np.ascontiguousarray(data.x), np.ascontiguousarray(data.y)
-    return safetensors.numpy.save({"x": x, "y": y})
+    given = {"x": data.x, "y": data.y}
+    if data.values is not None:
+        given["values"] = data.values
+    return safetensors.numpy.save({k: np.ascontiguousarray(a) for k, a in given.items()})
 
 
 def _describe(config: LearnConfig, data: TaskData, data_sha256: str) -> bytes:

@@ -121,11 +121,20 @@ def learn(
     data: Annotated[
         Path,
         typer.Option(
-            help="Folder with a directory of images or WAV files for each class, .npz or .parquet."
+            help="Folder with a directory of images or WAV files for each class, .npz, .parquet or "
+            ".csv."
         ),
     ],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column with a number to predict; without it classes are learned."),
+    ] = None,
     family: Annotated[
-        str | None, typer.Option(help="Of models: mlp (default) or cnn; melcnn (default) or lstm.")
+        str | None,
+        typer.Option(
+            help="Of models: mlp or cnn for images, melcnn or lstm for sounds, mlp for tables, bag "
+            "for text; the first is the default."
+        ),
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
@@ -153,18 +162,20 @@ def learn(
         seed=seed,
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
-    commands.learn(name, data, how, address)
+    commands.learn(name, data, how, address, target)
 
 
 @app.command(epilog="Example: `sen predict seven.png --top 3`")
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG …) or sounds (WAV).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Images (PNG, JPEG …), sounds (WAV) or tables (CSV).")
+    ],
     task: Annotated[str | None, typer.Option(help="Ask this task only.")] = None,
     top: Annotated[int, typer.Option(help="Labels to show.", min=1)] = 3,
     as_json: AsJson = False,
     address: Address = None,
 ) -> None:
-    """Label files; the dispatcher decides which tasks they belong to."""
+    """Label files, or the rows of a table; the dispatcher decides which tasks they belong to."""
     from deploy import commands
 
     commands.predict(files, task, top, as_json, address)

@@ -17,7 +17,14 @@ from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, divide, learn
 from pathways.packed import run_together
-from pathways.signature import Signature, audio_signature, image_signature
+from pathways.signature import (
+    Modality,
+    Signature,
+    audio_signature,
+    image_signature,
+    table_signature,
+    text_signature,
+)
 from pathways.spec import PathwaySpec, Revision
 from pathways.training import Progress, TrainConfig
 from pathways.transfer import Link, Source
@@ -30,6 +37,7 @@ __all__ = [
     "Inputs",
     "LearnConfig",
     "Link",
+    "Modality",
     "PathwayId",
     "PathwaySpec",
     "PathwaysError",
@@ -50,4 +58,6 @@ __all__ = [
     "learn",
     "load_source",
     "run_together",
+    "table_signature",
+    "text_signature",
 ]

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from pathways.errors import SignatureError, WeightsError
 from pathways.families import Body, make_body
 from pathways.model import PathwayModel, as_tensor, freeze
+from pathways.outputs import Output
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 from pathways.transfer import Source
 from pathways.weights import unpack
 
-Inputs = NDArray[np.uint8] | NDArray[np.float32]
-"""Images or sounds [n, *signature.shape]."""
+Inputs = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int32]
+"""Images, sounds, rows of a table or token ids [n, *signature.shape]."""
 
 _BODY = "body."
 _PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
@@ -53,7 +54,7 @@ class ProbeResult:
     identical: bool
     """Bit for bit the stored answers."""
     difference: float
-    """Largest absolute difference of a probability."""
+    """Largest absolute difference of a probability, or of a number."""
 
 
 class FrozenPathway:
@@ -114,7 +115,8 @@ class FrozenPathway:
             yield from self._source_body.state_dict().values()
 
     def probabilities(self, x: Inputs) -> NDArray[np.float32]:
-        """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
+        """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]; of a task whose
+        target is a number its mean and standard deviation [n, 2]."""
         self.check(x)
         if 0 < len(x) <= _BATCH:
             return self._run(as_tensor(x)).numpy()
@@ -149,15 +151,19 @@ class FrozenPathway:
         model, lent = self.model, None
         if self._source_body is not None:
             lent = self._source_body(self._source_body.prepare(x))
-        logits: Tensor = model(model.body.prepare(x), lent)
-        return logits.softmax(dim=1)
+        answer: Tensor = model.output(model(model.body.prepare(x), lent))
+        return answer
 
     def _nothing(self) -> NDArray[np.float32]:
-        return np.zeros((0, len(self.spec.labels)), np.float32)
+        return np.zeros((0, self.model.output.width), np.float32)
 
 
 def load_source(stored: StoredPathway) -> Source:
-    """What a stored pathway lends to a new task; its own source is not needed."""
+    """What a stored pathway lends to a new task; its own source is not needed.
+
+    A pathway whose target is a number has no classes to lend.
+    """
+    assert stored.spec.output == "classes", f"{stored.spec.id} has no classes to link"
     tensors = stored.tensors()
     body = _body_from(stored.spec, tensors)
     head = nn.Linear(body.width, len(stored.spec.labels))
@@ -175,9 +181,16 @@ def probe_inputs(signature: Signature) -> Tensor:
     """Made-up inputs [4, *shape] to verify a pathway with: noise, so no example is kept."""
     rng = np.random.default_rng(0)
     shape = (_PROBES, *signature.shape)
-    if signature.modality == "image":
-        return torch.from_numpy(rng.integers(0, 256, shape, np.uint8))
-    return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
+    match signature.modality:
+        case "image":
+            return torch.from_numpy(rng.integers(0, 256, shape, np.uint8))
+        case "audio":
+            return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
+        case "table":  # of whose scale nothing is known
+            scale = 10.0 ** np.arange(_PROBES)[:, None]
+            return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
+        case "text":
+            return torch.from_numpy(rng.integers(0, signature.vocabulary, shape, np.int32))
 
 
 def weight_tensors(
@@ -188,7 +201,7 @@ def weight_tensors(
     x = probe_inputs(signature)
     with torch.inference_mode(), _on_one_thread():
         lent = source_body(source_body.prepare(x)) if source_body else None
-        answers = model(model.body.prepare(x), lent).softmax(dim=1)
+        answers = model.output(model(model.body.prepare(x), lent))
     return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
 
 
@@ -228,15 +241,22 @@ def _empty_model(spec: PathwaySpec) -> PathwayModel:
     Drawing fresh weights only to overwrite them would be most of the cost of waking a pathway.
     """
     options = tuple(sorted(spec.options.items()))
-    like = _model_like(spec.family, spec.signature, options, len(spec.labels), spec.source_width)
+    like = _model_like(
+        spec.family, spec.signature, options, len(spec.labels), spec.source_width, spec.output
+    )
     return copy.deepcopy(like, {id(t): t for t in (*like.parameters(), *like.buffers())})
 
 
 @lru_cache(maxsize=64)
 def _model_like(
-    family: str, signature: Signature, options: tuple[tuple[str, int], ...], classes: int, lent: int
+    family: str,
+    signature: Signature,
+    options: tuple[tuple[str, int], ...],
+    classes: int,
+    lent: int,
+    output: Output,
 ) -> PathwayModel:
-    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent)
+    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent, output)
     freeze(model)
     return model
 

@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pathways.data.task import TaskData
 from pathways.errors import DataError
 from pathways.families import default_family, make_body, plain_options
 from pathways.frozen import StoredPathway, weight_tensors
+from pathways.held_out import Measured, measure, settle
 from pathways.ids import PathwayId
-from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches, parameter_count
+from pathways.model import PathwayModel, as_tensor, freeze, parameter_count
+from pathways.outputs import Number
 from pathways.spec import PathwaySpec, Training
 from pathways.training import Progress, TrainConfig, train
 from pathways.transfer import Source, Transfer, choose_source, initialise_links, warm_start
@@ -37,9 +40,11 @@ class LearnConfig:
     threshold: float = 0.7
     """Mean probability from which two classes are linked (§3.3)."""
     max_sources: int = 1
-    """Earlier tasks to build on: 1 as in the paper (§3.5), 0 for none."""
+    """Earlier tasks to build on: 1 as in the paper (§3.5), 0 for none. A task whose target is a
+    number has no classes to link, so it builds on none."""
     shots: int | None = None
-    """Examples a class to learn from: None for all, 0 for links only (zero-shot)."""
+    """Examples a class to learn from: None for all, 0 for links only (zero-shot). Of numbers:
+    examples of each tenth of their range."""
     held_out_share: float = 0.1
     """Part of the data kept from training to measure accuracy on."""
     seed: int = 0
@@ -90,56 +95,76 @@ def learn(
     Raises DataError or FamilyError; nothing outside the returned value is changed.
     """
     started = time.monotonic()
+    _check(data, config)
     examples = divide(data, config)
     transfer = None
-    if config.max_sources:
+    if config.max_sources and data.values is None:
         transfer = choose_source(examples.train, sources, config.threshold)
     source = transfer.source if transfer else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = _expand(data, config, transfer)
+        model = _expand(examples.train, config, transfer)
         last = None
         if config.shots != 0:
-            x, y = as_tensor(examples.train.x), as_tensor(examples.train.y)
-            last = train(model, x, y, source, config.train, report)
+            x, wanted = as_tensor(examples.train.x), as_tensor(_wanted(examples.train))
+            last = train(model, x, wanted, source, config.train, report)
     freeze(model)
+    found = _look(model, transfer, examples.held_out)
     training = Training(
         examples=len(examples.train) if last else 0,
         shots=config.shots,
         epochs=last.epochs if last else 0,
         seed=config.seed,
         train_accuracy=last.accuracy if last else 0.0,
-        held_out_accuracy=_accuracy(model, transfer, examples.held_out),
+        held_out_accuracy=found.accuracy,
         held_out_examples=len(examples.held_out or ()),
         seconds=round(time.monotonic() - started, 3),
         held_out_share=config.held_out_share,
+        held_out_r2=found.r2,
+        held_out_rmse=found.rmse,
+        held_out_coverage=found.coverage,
     )
     return _store(pathway, data, config, model, transfer, training)
 
 
+def _check(data: TaskData, config: LearnConfig) -> None:
+    """Raises DataError for what no pathway can come of."""
+    if data.values is not None and config.shots == 0:
+        raise DataError(
+            f"shots is 0, but {data.labels[0]} is a number: there are no classes to link, so "
+            "nothing to answer from; give shots 1 or more"
+        )
+
+
+def _wanted(data: TaskData) -> NDArray[np.int64] | NDArray[np.float32]:
+    return data.y if data.values is None else data.values
+
+
 def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
-    """Steps 1 and 3: a new model, with links where a source was found."""
+    """Steps 1 and 3: a new model for this training data, with links where a source was found."""
     body = make_body(
         config.family or default_family(data.signature), data.signature, config.options
     )
-    model = PathwayModel(body, len(data.labels), transfer.source.body.width if transfer else 0)
+    lent = transfer.source.body.width if transfer else 0
+    model = PathwayModel(body, len(data.labels), lent, data.output)
     if transfer:
         initialise_links(model, transfer)
         if config.warm_start:
             warm_start(model, transfer.source)
+    model.body.calibrate(as_tensor(data.x))
+    if isinstance(model.output, Number) and data.values is not None:
+        model.output.measure(as_tensor(data.values))
     return model
 
 
-@torch.inference_mode()
-def _accuracy(
-    model: PathwayModel, transfer: Transfer | None, data: TaskData | None
-) -> float | None:
+def _look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None) -> Measured:
+    """How good it is on what was set aside; a number's uncertainty is settled by it too."""
     if data is None:
-        return None
-    x = as_tensor(data.x)
-    own = model.head(hidden_in_batches(model.body, model.body.prepare(x)))
-    logits = model.combine(own, transfer.source.hidden(x) if transfer else None)
-    return float((logits.argmax(dim=1).numpy() == data.y).mean())
+        return Measured()
+    source = transfer.source if transfer else None
+    if isinstance(model.output, Number):
+        settle(model, data)
+    return measure(model, source, data)
 
 
 def _store(
@@ -166,5 +191,6 @@ def _store(
         active_parameters=parameter_count(model) + (parameter_count(source.body) if source else 0),
         weights_sha256=sha256(weights),
         training=training,
+        output=data.output,
     )
     return StoredPathway(spec=spec, weights=weights)

@@ -87,7 +87,7 @@ async def _learn_path(sen: Served, request: Request) -> Accepted:
     except ValidationError as error:
         raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
     _check(sen, asked.task, asked.options)
-    loaded = await asyncio.to_thread(load_task, asked.path)
+    loaded = await asyncio.to_thread(load_task, asked.path, target=asked.target)
     return await _begin(sen, asked.task, loaded, asked.options)
 
 
@@ -96,7 +96,7 @@ async def _learn_upload(sen: Served, request: Request) -> Accepted:
     async with upload_form(request, max_bytes) as form:
         options = _options(form.options)
         _check(sen, form.task, options)
-        loaded = await asyncio.to_thread(load_upload, form.files, max_bytes)
+        loaded = await asyncio.to_thread(load_upload, form, max_bytes)
     return await _begin(sen, form.task, loaded, options)
 
 

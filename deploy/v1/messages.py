@@ -10,6 +10,8 @@ from cluster.messages import ExpansionStatus, Stage, Verification
 from cluster.registry import PathwayEntry, Registry
 from pathways import LearnConfig, TrainConfig
 
+TARGET = "Column with the number to predict; classes are learned if left out"
+
 _MOST_EPOCHS = 10_000
 _MOST_SEED = 2**53 - 1  # what every JSON library carries exactly
 
@@ -20,7 +22,9 @@ class LearnOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     family: str | None = Field(
-        default=None, description="mlp (default) or cnn; melcnn (default) or lstm"
+        default=None,
+        description="Images: mlp (default) or cnn; sounds: melcnn (default) or lstm; tables: mlp; "
+        "text: bag",
     )
     shots: int | None = Field(
         default=None,
@@ -60,7 +64,8 @@ class LearnBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: str = Field(examples=["digits"])
-    path: str = Field(description="Folder of class folders, .npz or .parquet")
+    path: str = Field(description="Folder of class folders, .npz, .parquet or .csv")
+    target: str | None = Field(default=None, description=TARGET)
     options: LearnOptions = LearnOptions()
 
 
@@ -69,9 +74,10 @@ class LearnForm(BaseModel):
 
     task: str = Field(examples=["digits"])
     options: str = Field(default="{}", description="LearnOptions as JSON text")
+    target: str | None = Field(default=None, description=TARGET)
     file: list[bytes] = Field(
-        description="One .npz, .parquet or .zip of class folders; or images or sounds, each with "
-        "`class/name.png` as its file name",
+        description="One .npz, .parquet, .csv or .zip of class folders; or images or sounds, each "
+        "with `class/name.png` as its file name",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
 
@@ -119,6 +125,7 @@ class VersionInfo(BaseModel):
     links: int
     examples: int
     held_out_accuracy: float | None
+    held_out_r2: float | None = Field(description="In the place of the accuracy, of a number")
     weights_sha256: str
     learned_at: str
 
@@ -170,6 +177,7 @@ def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
         links=len(spec.links),
         examples=spec.training.examples,
         held_out_accuracy=spec.training.held_out_accuracy,
+        held_out_r2=spec.training.held_out_r2,
         weights_sha256=spec.weights_sha256,
         learned_at=entry.learned_at,
     )

@@ -19,8 +19,20 @@ from pathways import DataError, PathwaysError
 from pathways.data.archives import MAX_ENTRIES, open_zip
 from pathways.data.load import Loaded, load_task
 
-_SINGLE = (".npz", ".parquet")
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", *_SINGLE)
+_SINGLE = (".npz", ".parquet", ".csv")
+_ARCHIVES = (
+    ".zip",
+    ".tar",
+    ".gz",
+    ".tgz",
+    ".bz2",
+    ".xz",
+    ".7z",
+    ".rar",
+    ".zst",
+    ".npz",
+    ".parquet",
+)
 _MAX_NAME_BYTES = 200
 _LITTER = "__MACOSX"  # what macOS adds to zip archives
 
@@ -40,6 +52,8 @@ class UploadForm:
     task: str
     options: str
     files: Sequence[File]
+    target: str | None = None
+    """Column with the number to predict."""
 
 
 @asynccontextmanager
@@ -69,25 +83,30 @@ def _read(form: FormData) -> UploadForm:
     parts = form.multi_items()
     fields = {name: part for name, part in parts if isinstance(part, str)}
     sent = [part for _, part in parts if isinstance(part, UploadFile)]
-    if unknown := sorted(set(fields) - {"task", "options"}):
-        raise DataError(f"the form has a field {unknown[0]!r}; known are task, options and files")
+    if unknown := sorted(set(fields) - {"task", "options", "target"}):
+        raise DataError(
+            f"the form has a field {unknown[0]!r}; known are task, options, target and files"
+        )
     if "task" not in fields:
         raise DataError("the form has no field 'task' with the name of the new task")
     if not sent:
         raise DataError("the form holds no file; send one archive, or files named class/name.png")
     files = [File(part.filename or "", _opener(part.file)) for part in sent]
-    return UploadForm(fields["task"], fields.get("options", "{}"), files)
+    return UploadForm(
+        fields["task"], fields.get("options", "{}"), files, fields.get("target") or None
+    )
 
 
 def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
     return lambda: file
 
 
-def load_upload(files: Sequence[File], max_bytes: int) -> Loaded:
+def load_upload(form: UploadForm, max_bytes: int) -> Loaded:
     """The task in uploaded files, which may unpack to `max_bytes`. Blocks; raises PathwaysError."""
     with TemporaryDirectory(prefix="sen-upload-", ignore_cleanup_errors=True) as root:
         try:
-            return load_task(_lay_out(files, Path(root), max_bytes), max_bytes=max_bytes)
+            path = _lay_out(form.files, Path(root), max_bytes)
+            return load_task(path, max_bytes=max_bytes, target=form.target)
         except PathwaysError as error:
             told = str(error).replace(f"{root}/data/", "").replace(f"{root}/data", "the upload")
             raise type(error)(told.replace(f"{root}/", "")) from error
@@ -128,7 +147,7 @@ def _write_all(files: Sequence[File], root: Path) -> None:
         if len(parts) != 2:
             raise DataError(
                 f"{file.name!r} lies in no class folder; name files class/name.png, or send one "
-                ".npz, .parquet or .zip"
+                ".npz, .parquet, .csv or .zip"
             )
         (root / parts[0]).mkdir(exist_ok=True)
         _write(file, root.joinpath(*parts))

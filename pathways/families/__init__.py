@@ -12,12 +12,18 @@ from pathways.signature import Modality, Signature
 __all__ = ["FAMILIES", "Body", "check_family", "default_family", "make_body", "plain_options"]
 
 FAMILIES: dict[str, str] = {
+    "bag": "pathways.families.bag:BagBody",
     "cnn": "pathways.families.cnn:CnnBody",
     "lstm": "pathways.families.lstm:LstmBody",
     "melcnn": "pathways.families.melcnn:MelCnnBody",
     "mlp": "pathways.families.mlp:MlpBody",
 }
-_DEFAULTS: dict[Modality, str] = {"image": "mlp", "audio": "melcnn"}
+_DEFAULTS: dict[Modality, str] = {
+    "image": "mlp",
+    "audio": "melcnn",
+    "table": "mlp",
+    "text": "bag",
+}
 
 
 def default_family(signature: Signature) -> str:
@@ -42,10 +48,11 @@ def check_family(
         raise FamilyError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
     module, _, name = FAMILIES[family].partition(":")
     body_type: type[Body] = getattr(import_module(module), name)
-    if body_type.modality != signature.modality:
+    if signature.modality not in body_type.modalities:
         fitting = default_family(signature)
+        reads = " and ".join(body_type.modalities)
         raise FamilyError(
-            f"family {family} reads {body_type.modality} inputs but the task has signature "
-            f"{signature.key}; use {fitting}"
+            f"family {family} reads {reads} inputs but the task has signature {signature.key}; "
+            f"use {fitting}"
         )
     return body_type, read_options(family, body_type.Options, options)

@@ -48,7 +48,7 @@ class MelCnnBody(Body):
     al. 2019).
     """
 
-    modality = "audio"
+    modalities = ("audio",)
     Options = MelCnnOptions
 
     def __init__(self, signature: Signature, options: MelCnnOptions) -> None:
