@@ -10,14 +10,13 @@ import numpy as np
 
 from cluster.errors import SenError
 from cluster.inputs import Input
-from pathways import Modality
 from pathways.held_out import NINETY
 
 if TYPE_CHECKING:
     from cluster.messages import Answer, NetworkView, Value
     from cluster.registry import PathwayEntry
 
-_COLOURS: dict[Modality, str] = {
+_COLOURS: dict[str, str] = {
     "image": "#3b6fb6",
     "audio": "#c9762b",
     "table": "#3f8f5f",

@@ -91,9 +91,8 @@ def load_task(
         x, signature, notes = _load_sounds(examples, signature, progress)
     else:
         x, notes = examples.x, ()
-        signature = signature or _signature_of(examples)
     try:
-        data = _task_data(x, examples, signature)
+        data = _task_data(x, examples, signature or _signature_of(examples))
     except (DataError, SignatureError) as error:
         raise type(error)(f"{path}: {error}") from error
     return Loaded(data=data, notes=examples.notes + notes)
@@ -106,9 +105,11 @@ def _task_data(x: NDArray[Any], examples: Examples, signature: Signature) -> Tas
     return TaskData.of_numbers(x=x, values=examples.values, name=name, signature=signature)
 
 
-def _signature_of(examples: Rows | Texts) -> Signature:
+def _signature_of(examples: AnyExamples) -> Signature:
+    """What rows of a table, or texts, have; raises SignatureError."""
     if isinstance(examples, Texts):
         return text_signature(examples.x.shape[1], examples.vocabulary)
+    assert isinstance(examples, Rows), "images and sounds are fitted to a signature when loaded"
     return table_signature(examples.x.shape[1])
 
 
