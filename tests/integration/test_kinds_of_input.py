@@ -1,4 +1,4 @@
-"""Tables, texts and numbers to predict on a real cluster: learned, and asked without their names."""
+"""Tables, texts and numbers to predict on a real cluster: learned, and asked without a name."""
 
 from __future__ import annotations
 
