@@ -22,8 +22,8 @@ _WIDTH = 64 * _WORDS
 """Signs in a token's vector."""
 
 _BANDWIDTH = 0.7
-_CHUNK = 32
-"""Texts at a time: bounds the memory of their tokens' vectors."""
+_CHUNK_TOKENS = 2_048
+"""Tokens at a time, about: bounds the memory of their vectors to some megabytes."""
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (
@@ -58,11 +58,12 @@ class TextFeatures:
                 f"expected int32 token ids [n, {self._shape[0]}], got {x.dtype} {x.shape}"
             )
         out = np.empty((len(x), self._dim), dtype=np.float32)
-        for start in range(0, len(x), _CHUNK):
-            bags = self._bags(x[start : start + _CHUNK].astype(np.int64))
+        chunk = max(1, _CHUNK_TOKENS // self._shape[0])
+        for start in range(0, len(x), chunk):
+            bags = self._bags(x[start : start + chunk].astype(np.int64))
             # The signs are random directions already: the first of them are a projection.
             parts = [bags[:, : self._viewed], self._map(bags)]
-            out[start : start + _CHUNK] = torch.cat(parts, dim=1).numpy()
+            out[start : start + chunk] = torch.cat(parts, dim=1).numpy()
         return out
 
     def _bags(self, x: NDArray[np.int64]) -> Tensor:

@@ -18,6 +18,9 @@ DEFAULT_CLIP_SAMPLES = 8_000  # one second: 97 % of spoken digits are shorter
 MAX_VOCABULARY = 1 << 20
 """Different token ids at most: a pathway keeps a vector for each."""
 
+MAX_WIDTH = 16_384
+"""Columns of a table, or tokens of a text, at most: the router's features grow with them."""
+
 _KEY = re.compile(
     r"image-(?P<height>\d+)x(?P<width>\d+)x(?P<channels>\d+)"
     r"|audio-(?P<rate_hz>\d+)hz-(?P<samples>\d+)"
@@ -30,6 +33,7 @@ _DTYPES: dict[Modality, type[np.generic]] = {
     "table": np.float32,
     "text": np.int32,
 }
+_PARTS = {"table": "columns", "text": "tokens"}
 _NOUNS: dict[Modality, str] = {
     "image": "an image",
     "audio": "a sound",
@@ -63,6 +67,11 @@ class Signature:
         if len(self.shape) != wanted or min(self.shape) < 1:
             raise SignatureError(
                 f"an {self.modality} signature needs {wanted} positive sizes, got {self.shape}"
+            )
+        if self.modality in ("table", "text") and self.shape[0] > MAX_WIDTH:
+            raise SignatureError(
+                f"{self.noun} has {self.shape[0]} {_PARTS[self.modality]}, the limit is "
+                f"{MAX_WIDTH}; leave some out"
             )
         if (self.modality == "audio") != (self.rate_hz > 0):
             raise SignatureError(f"rate_hz={self.rate_hz} does not suit modality {self.modality}")

@@ -127,6 +127,13 @@ def test_a_missing_target_is_named(tmp_path: Path) -> None:
     assert "text" in refusal(write(tmp_path, CSV), target="label")
 
 
+def test_a_table_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(16_385))
+    row = ",".join("1" * 16_385)
+    message = refusal(write(tmp_path, f"label,{names}\na,{row}\nb,{row}\n"), SignatureError)
+    assert "has 16385 columns, the limit is 16384" in message
+
+
 def test_more_than_allowed_is_refused(tmp_path: Path) -> None:
     text = "x,label\n" + "1,a\n2,b\n" * 1_000
     assert "split it into smaller tasks" in refusal(

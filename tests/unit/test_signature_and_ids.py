@@ -78,6 +78,13 @@ def test_text_has_a_vocabulary_and_nothing_else_has() -> None:
         Signature(modality="table", shape=(3,), vocabulary=5)
 
 
+def test_a_table_and_a_text_are_not_endless() -> None:
+    with pytest.raises(SignatureError, match="a row of a table has 16385 columns, the limit is"):
+        table_signature(16_385)
+    with pytest.raises(SignatureError, match="text has 16385 tokens, the limit is 16384"):
+        text_signature(16_385, 9)
+
+
 def test_an_image_has_no_rate() -> None:
     with pytest.raises(SignatureError, match="rate_hz=8000 does not suit modality image"):
         Signature(modality="image", shape=(28, 28, 1), rate_hz=8000)
