@@ -37,6 +37,7 @@ RUNTIME = [
 BENCH = [
     "matplotlib>=3.9",
     "avalanche-lib>=0.6,<0.7",
+    "scikit-learn>=1.5",
 ]
 
 # The Open Inference Protocol's messages over gRPC.

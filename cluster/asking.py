@@ -24,16 +24,20 @@ Weights = str | Path | bytes
 
 
 def learning(
-    task: str, data: Data, config: LearnConfig | None = None, weights: Weights | None = None
+    task: str,
+    data: Data,
+    config: LearnConfig | None = None,
+    weights: Weights | None = None,
+    target: str | None = None,
 ) -> NewTask:
-    """A new task, checked as far as it can be here.
+    """A new task, checked as far as it can be here; `target`: column of a number to predict.
 
     Raises DataError, and FamilyError unless family, options, inputs and weights go together. A
     module of a user's own that cannot be imported here is left to the training workers to judge.
     """
-    how, read = config or LearnConfig(), _read(data)
+    how, read = config or LearnConfig(), _read(data, target=target)
     try:
-        check_learnable(how, read.signature, weights=weights is not None)
+        check_learnable(how, read.signature, weights=weights is not None, output=read.output)
     except ModuleMissingError as error:
         logger.info("%s", error)
     return NewTask(task=task, data=read, config=how, weights=_brought(weights))
@@ -87,5 +91,7 @@ def sharing(
     return NewTask(task=task, data=_read(data, signature), config=order, beside=beside)
 
 
-def _read(data: Data, signature: Signature | None = None) -> TaskData:
-    return data if isinstance(data, TaskData) else load_task(data, signature=signature).data
+def _read(data: Data, signature: Signature | None = None, target: str | None = None) -> TaskData:
+    if isinstance(data, TaskData):
+        return data
+    return load_task(data, signature=signature, target=target).data

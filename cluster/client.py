@@ -26,7 +26,7 @@ from cluster.config import SenConfig
 from cluster.errors import NotRunning
 from cluster.following import start_dispatcher
 from cluster.handle import Expansion, Seen
-from cluster.inputs import Input, inputs_from_array, read_input
+from cluster.inputs import Input, inputs_from_array, read_inputs
 from cluster.messages import (
     Answer,
     ExpansionStatus,
@@ -39,7 +39,7 @@ from cluster.names import CONTROLLER, NAMESPACE
 from cluster.proposals import Proposal
 from cluster.publisher import Removal, Rollback
 from cluster.registry import PathwayEntry
-from pathways import LearnConfig
+from pathways import LearnConfig, Modality
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
@@ -84,14 +84,17 @@ class Client:
         data: Data,
         config: LearnConfig | None = None,
         weights: Weights | None = None,
+        *,
+        target: str | None = None,
     ) -> Expansion:
         """Give the network a task to learn: its data, or a path to it (see `load_task`).
 
+        target: the column at that path which holds a number to predict.
         weights: a safetensors file that its family starts from (torchvision, a module of your own).
         Returns when the request is durable. Raises TaskNameTaken, DataError, FamilyError,
         StoreError.
         """
-        return self.submit(learning(task, data, config, weights))
+        return self.submit(learning(task, data, config, weights, target))
 
     def learn_sharing(
         self,
@@ -170,14 +173,23 @@ class Client:
         """An expansion begun earlier, by its id."""
         return Expansion(self._controller, request, self._seen)
 
-    def predict(self, given: Given, *, task: str | None = None, rate_hz: int = 0) -> list[Answer]:
-        """Answers to a batch: an array, or files. rate_hz: the array holds sounds of that rate.
+    def predict(
+        self,
+        given: Given,
+        *,
+        task: str | None = None,
+        rate_hz: int = 0,
+        kind: Modality | None = None,
+    ) -> list[Answer]:
+        """Answers to a batch: an array, or files, of which a CSV file has an input a row.
 
-        Raises NoTaskFits, SignatureError, DataError, UnknownTask.
+        An array holds images, with `rate_hz` sounds of that rate, with kind="table" rows
+        [n, columns], with kind="text" token ids [n, tokens]. Raises NoTaskFits,
+        SignatureError, DataError, UnknownTask.
         """
         if self._dispatcher is None:
             self._dispatcher = start_dispatcher(self.config())
-        inputs = as_inputs(given, rate_hz)
+        inputs = as_inputs(given, rate_hz, kind)
         answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
         return _with_inputs(result(answers), inputs)
 
@@ -220,9 +232,12 @@ class AsyncClient:
         data: Data,
         config: LearnConfig | None = None,
         weights: Weights | None = None,
+        *,
+        target: str | None = None,
     ) -> Expansion:
         """See Client.learn."""
-        return await self.submit(await asyncio.to_thread(learning, task, data, config, weights))
+        new = await asyncio.to_thread(learning, task, data, config, weights, target)
+        return await self.submit(new)
 
     async def submit(self, new: NewTask) -> Expansion:
         """See Client.submit; `asking` makes what it takes."""
@@ -252,13 +267,18 @@ class AsyncClient:
         return list(await awaited(self._controller.expansions.remote()))
 
     async def predict(
-        self, given: Given, *, task: str | None = None, rate_hz: int = 0
+        self,
+        given: Given,
+        *,
+        task: str | None = None,
+        rate_hz: int = 0,
+        kind: Modality | None = None,
     ) -> list[Answer]:
         """See Client.predict."""
         if self._dispatcher is None:
             config = await awaited(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
-        inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
+        inputs = await asyncio.to_thread(as_inputs, given, rate_hz, kind)
         answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
         return _with_inputs(await awaited(answers), inputs)
 
@@ -279,11 +299,11 @@ class AsyncClient:
         return list(await awaited(self._controller.verify.remote()))
 
 
-def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:
+def as_inputs(given: Given, rate_hz: int = 0, kind: Modality | None = None) -> list[Input]:
     """Inputs from an array or from files; raises DataError."""
     if isinstance(given, np.ndarray):
-        return inputs_from_array(given, rate_hz)
-    return [g if isinstance(g, Input) else read_input(g) for g in given]
+        return inputs_from_array(given, rate_hz, kind)
+    return [i for g in given for i in ([g] if isinstance(g, Input) else read_inputs(g))]
 
 
 def _with_inputs(answers: Sequence[Answer], inputs: Sequence[Input]) -> list[Answer]:

@@ -21,15 +21,17 @@ from numpy.typing import NDArray
 from cluster.coalesce import Coalescer
 from cluster.errors import TaskUnavailable
 from cluster.inputs import Batch, Input, fit
-from cluster.messages import Activation, Answer, NetworkView
+from cluster.messages import Activation, Answer, NetworkView, Value
 from cluster.meter import Meter, NoMeter
 from cluster.registry import Registry
 from cluster.running import Given, Running
 from dispatcher import (
+    Blended,
     Decision,
     Dispatcher,
     SelectConfig,
     Snapshot,
+    blend,
     gate,
     make_features,
     merge,
@@ -49,7 +51,8 @@ _Result = TypeVar("_Result")
 
 
 _Parts = dict[str, Given]
-"""Task → its class probabilities of one row [classes], or why there are none."""
+"""Task → what its pathway says of one row: class probabilities [classes], or a number's mean and
+deviation [2]; or why it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -129,16 +132,12 @@ class NetworkDispatcher:
         how. Raises NoTaskFits, SignatureError, UnknownTask, TaskUnavailable.
         """
         if isinstance(inputs, Batch):
-            signature = self.signature_for(inputs.observed, task)
-            if signature == inputs.observed:
-                return await self.predict(signature, inputs.array, task)
+            observed = inputs.observed
+            if observed is not None and self.signature_for(observed, task) == observed:
+                return await self.predict(observed, inputs.array, task)
             inputs = inputs.rows()
-        groups: dict[Signature, list[int]] = {}
-        for row, given in enumerate(inputs):
-            groups.setdefault(given.observed, []).append(row)
         answers: dict[int, Answer] = {}
-        for observed, rows in groups.items():
-            signature = self.signature_for(observed, task)
+        for signature, rows in self._by_signature(inputs, task).items():
             fitted = await _compute(len(rows), _fit_all, [inputs[row] for row in rows], signature)
             x = np.stack([array for array, _ in fitted])
             for row, answer, (_, notes) in zip(
@@ -146,6 +145,18 @@ class NetworkDispatcher:
             ):
                 answers[row] = replace(answer, notes=notes) if notes else answer
         return [answers[row] for row in range(len(inputs))]
+
+    def _by_signature(
+        self, inputs: Sequence[Input], task: str | None
+    ) -> dict[Signature, list[int]]:
+        """The inputs by the signature that they have to be converted to."""
+        wanted: dict[Signature, Signature] = {}
+        groups: dict[Signature, list[int]] = {}
+        for row, observed in enumerate(given.observed for given in inputs):
+            if observed not in wanted:
+                wanted[observed] = self.signature_for(observed, task)
+            groups.setdefault(wanted[observed], []).append(row)
+        return groups
 
     async def predict(
         self, signature: Signature, x: NDArray[Any], task: str | None = None
@@ -290,6 +301,10 @@ def _answers(
     return answers
 
 
+def _value(blended: Blended) -> Value:
+    return Value(**vars(blended))
+
+
 def _merged(
     registry: Registry, decision: Decision, given: Mapping[str, NDArray[np.float32]]
 ) -> Answer:
@@ -299,9 +314,16 @@ def _merged(
         )
     entries = [registry.entry(task) for task in decision.tasks]
     chosen = list(zip(entries, decision.weights, strict=True))
-    parts = [(weight, entry.spec.labels, given[entry.id.task]) for entry, weight in chosen]
+    classes, numbers = [], []
+    for entry, weight in chosen:
+        spec, said = entry.spec, given[entry.id.task]
+        if spec.output == "number":
+            numbers.append((weight, spec.labels[0], float(said[0]), float(said[1])))
+        else:
+            classes.append((weight, spec.labels, said))
     return Answer(
-        probabilities=tuple(merge(parts)),
+        probabilities=tuple(merge(classes)) if classes else (),
+        values=tuple(map(_value, blend(numbers))),
         activated=tuple(Activation(pathway=entry.id, weight=w) for entry, w in chosen),
         unknown=False,
         network_version=registry.version,

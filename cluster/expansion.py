@@ -67,7 +67,8 @@ def carry_out(
     data, weights = requests.data(waiting.request), requests.weights(waiting.request)
     initial = None if weights is None else unpack(weights, None, "the task's start")
     routing = Routing(data, how, config, around.snapshot(data.signature.key))
-    shortlist = routing.shortlist() if how.max_sources else []
+    linkable = how.max_sources and data.output == "classes"
+    shortlist = routing.shortlist() if linkable else []
     sources = around.lend(shortlist) if shortlist else ()
     id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
     stored = learn(id, data, sources, how, around.report, initial)
@@ -113,7 +114,7 @@ def _in_batches(features: Features, data: TaskData) -> NDArray[np.float32]:
 
 def _summed_up(values: NDArray[np.float32], data: TaskData) -> TaskStatistics:
     """The sums over features [n, D] of a task's examples."""
-    builder = StatisticsBuilder(len(data.labels), values.shape[1])
+    builder = StatisticsBuilder(data.groups, values.shape[1])
     for learn_from in (builder.update, builder.calibrate):
         for start in range(0, len(data), _BATCH):
             learn_from(values[start : start + _BATCH], data.y[start : start + _BATCH])

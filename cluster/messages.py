@@ -213,17 +213,33 @@ class Activation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Value:
+    """A number that the network tells of an input."""
+
+    name: str
+    value: float
+    """Its mean."""
+    deviation: float
+    """Its standard deviation: the number lies within 1.64 of them in nine cases of ten."""
+    weight: float
+    """p(task | x) of the pathways that tell of it, 0..1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The network's answer to one input."""
 
     probabilities: tuple[tuple[str, float], ...]
-    """Label and probability, most probable first; empty if unknown."""
+    """Label and probability, most probable first; empty if unknown, or if numbers alone are told.
+    They add up to the weight of the pathways that tell labels."""
     activated: tuple[Activation, ...]
     """At most two; empty if unknown."""
     unknown: bool
     network_version: int
     notes: tuple[str, ...] = ()
     """How the input was converted, for example "RGB to grey"."""
+    values: tuple[Value, ...] = ()
+    """Numbers that the activated pathways tell, most probable first."""
     given: Input | None = field(default=None, compare=False, repr=False)
     """The input, where the Python client gives the answer."""
 
@@ -235,7 +251,7 @@ class Answer:
 
     @property
     def label(self) -> str | None:
-        """The most probable label, or None if the input fits no task."""
+        """The most probable label, or None if the input fits no task that has labels."""
         return self.probabilities[0][0] if self.probabilities else None
 
 

@@ -126,7 +126,12 @@ def _check_source(source: str, task: str, registry: Registry) -> None:
 
 
 def check_data(spec: PathwaySpec, data: TaskData) -> None:
-    """Raises DataError if these are not data of a known task."""
+    """Raises DataError if these are not data of a known task with classes."""
+    if spec.output != "classes":
+        raise DataError(
+            f"{spec.id.task} predicts a number; only tasks with classes are improved, pruned or "
+            "share units"
+        )
     if data.signature != spec.signature:
         raise DataError(
             f"task {spec.id.task} reads {spec.signature.key}, the data are {data.signature.key}"

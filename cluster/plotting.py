@@ -10,12 +10,18 @@ import numpy as np
 
 from cluster.errors import SenError
 from cluster.inputs import Input
+from pathways.held_out import NINETY
 
 if TYPE_CHECKING:
-    from cluster.messages import Answer, NetworkView
+    from cluster.messages import Answer, NetworkView, Value
     from cluster.registry import PathwayEntry
 
-_COLOURS = {"image": "#3b6fb6", "audio": "#c9762b"}
+_COLOURS: dict[str, str] = {
+    "image": "#3b6fb6",
+    "audio": "#c9762b",
+    "table": "#3f8f5f",
+    "text": "#8a5aa8",
+}
 _LINK = "#777777"
 _MOST_NAMES = 60  # more names would lie on top of each other
 _MOST_LABELS = 8
@@ -119,7 +125,7 @@ def _finish(graph: Any, view: NetworkView, axes: Any) -> None:
 
 
 def plot_answer(answer: Answer, given: Input | None, axes: Sequence[Any] | None = None) -> Any:
-    """Draw an answer's most probable labels, beside its input if that is known.
+    """Draw an answer's most probable labels, or its numbers, beside its input if that is known.
 
     axes: two to draw into, input and labels. Returns the axes drawn into.
     Raises SenError without matplotlib.
@@ -133,31 +139,58 @@ def plot_answer(answer: Answer, given: Input | None, axes: Sequence[Any] | None 
         axes = list(made[0])
     if given is not None:
         _draw_input(given, axes[0])
-    _draw_labels(answer, axes[-1])
+    _draw_answer(answer, axes[-1])
     return axes
 
 
 def _draw_input(given: Input, axes: Any) -> None:
-    if given.rate_hz:
-        seconds = np.arange(len(given.array)) / given.rate_hz
-        axes.plot(seconds, given.array, color=_COLOURS["audio"], linewidth=0.6)
-        axes.set_xlabel("seconds")
-        axes.set_yticks([])
-        return
-    image = given.array[..., 0] if given.array.shape[2] == 1 else given.array
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-    axes.set_axis_off()
+    match given.modality:
+        case "image":
+            image = given.array[..., 0] if given.array.shape[2] == 1 else given.array
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+        case "audio":
+            seconds = np.arange(len(given.array)) / given.rate_hz
+            axes.plot(seconds, given.array, color=_COLOURS["audio"], linewidth=0.6)
+            axes.set_xlabel("seconds")
+            axes.set_yticks([])
+        case "table" | "text":
+            axes.bar(np.arange(len(given.array)), given.array, color=_COLOURS[given.modality])
+            axes.set_xlabel("column" if given.modality == "table" else "token")
+            axes.set_yscale("symlog")  # columns of a table are of any scale
 
 
-def _draw_labels(answer: Answer, axes: Any) -> None:
-    best = answer.probabilities[:_MOST_LABELS]
+def _draw_answer(answer: Answer, axes: Any) -> None:
+    """Labels, or where numbers alone are told those."""
+    if answer.values and not answer.probabilities:
+        _draw_numbers(answer.values, axes)
+    else:
+        _draw_labels(answer.probabilities[:_MOST_LABELS], axes)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    by = "  ".join(f"{a.pathway} {a.weight:.2f}" for a in answer.activated)
+    axes.set_title(f"by {by}" if by else "unlike everything learned", fontsize=9)
+
+
+def _draw_numbers(values: Sequence[Value], axes: Any) -> None:
+    """Means with the intervals that hold 90 %."""
+    places = np.arange(len(values))
+    axes.errorbar(
+        [v.value for v in values],
+        places,
+        xerr=[NINETY * v.deviation for v in values],
+        fmt="o",
+        capsize=4,
+        color=_COLOURS["table"],
+    )
+    axes.set_yticks(places, [v.name for v in values])
+    axes.set_ylim(-1, len(values))
+
+
+def _draw_labels(best: Sequence[tuple[str, float]], axes: Any) -> None:
     bars = axes.barh([label for label, _ in best], [p for _, p in best], color=_COLOURS["image"])
     axes.bar_label(bars, [f"{p:.3f}" for _, p in best], padding=3, fontsize=8)
-    axes.invert_yaxis()
     axes.set_xlim(0, 1.15)
     axes.set_xticks([0, 0.5, 1])
     if not best:
         axes.set_yticks([])
-    axes.spines[["top", "right"]].set_visible(False)
-    by = "  ".join(f"{a.pathway} {a.weight:.2f}" for a in answer.activated)
-    axes.set_title(f"by {by}" if by else "unlike everything learned", fontsize=9)

@@ -82,7 +82,13 @@ class RequestLog:
         about = self._about(request)
         part = about.parts[role]
         arrays = safetensors.numpy.load(self._read(request, _file(role), about))
-        return TaskData(x=arrays["x"], y=arrays["y"], labels=part.labels, signature=part.signature)
+        return TaskData(
+            x=arrays["x"],
+            y=arrays["y"],
+            labels=part.labels,
+            signature=part.signature,
+            values=arrays.get("values"),
+        )
 
     def roles(self, request: str) -> frozenset[str]:
         """What data a request has; raises StoreDamagedError."""
@@ -129,8 +135,10 @@ def _file(role: str) -> str:
 
 def _arrays(data: TaskData) -> bytes:
     # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
-    x, y = np.ascontiguousarray(data.x), np.ascontiguousarray(data.y)
-    return safetensors.numpy.save({"x": x, "y": y})
+    given = {"x": data.x, "y": data.y}
+    if data.values is not None:
+        given["values"] = data.values
+    return safetensors.numpy.save({k: np.ascontiguousarray(a) for k, a in given.items()})
 
 
 def _describe(new: NewTask, hashes: Mapping[str, str]) -> bytes:

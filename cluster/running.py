@@ -30,7 +30,7 @@ _WAKES = 16  # pathways that one dispatcher has woken at once
 _INLINE_ROWS = 96  # rows of small pathways that take less than handing them to a thread
 
 Given = NDArray[np.float32] | Exception
-"""Class probabilities [n, classes], or why there are none."""
+"""Class probabilities [n, classes], a number's mean and deviation [n, 2], or why there are none."""
 
 Groups = Mapping[PathwayId, Inputs]
 

@@ -144,8 +144,12 @@ class _Worker:
 
 
 def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]:
-    """Weights of resident pathways from their actors at once, of dormant ones from the store."""
-    entries = [view.registry.entry(task) for task in tasks if task not in view.unavailable]
+    """Weights of resident pathways from their actors at once, of dormant ones from the store.
+
+    Tasks whose target is a number have no classes to link, and lend nothing.
+    """
+    known = [view.registry.entry(task) for task in tasks if task not in view.unavailable]
+    entries = [entry for entry in known if entry.spec.output == "classes"]
     asked = {
         entry.id: view.placement[entry.id][0].lend.remote(entry.id)
         for entry in entries

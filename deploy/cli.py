@@ -121,15 +121,20 @@ def learn(
     data: Annotated[
         Path,
         typer.Option(
-            help="Folder with a directory of images or WAV files for each class, .npz or .parquet."
+            help="Folder with a directory of images or WAV files for each class, .npz, .parquet or "
+            ".csv."
         ),
     ],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column with a number to predict; without it classes are learned."),
+    ] = None,
     family: Annotated[
         str | None,
         typer.Option(
             help="Of models: of images mlp (default), cnn or torchvision; of sounds melcnn "
-            "(default) or lstm; of both svm or forest; or a torch.nn.Module of your own, as "
-            "package.module:Class."
+            "(default) or lstm; of tables mlp; of text bag; of all svm or forest; or a "
+            "torch.nn.Module of your own, as package.module:Class."
         ),
     ] = None,
     option: Annotated[
@@ -181,7 +186,7 @@ def learn(
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
     if share_with is None and shared_data is None:
-        commands.learn(name, data, how, weights, address)
+        commands.learn(name, data, how, weights, address, target)
     elif share_with is None or shared_data is None:
         raise typer.BadParameter("--share-with and --shared-data are given together")
     else:
@@ -192,13 +197,15 @@ def learn(
 
 @app.command(epilog="Example: `sen predict seven.png --top 3`")
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG …) or sounds (WAV).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Images (PNG, JPEG …), sounds (WAV) or tables (CSV).")
+    ],
     task: Annotated[str | None, typer.Option(help="Ask this task only.")] = None,
     top: Annotated[int, typer.Option(help="Labels to show.", min=1)] = 3,
     as_json: AsJson = False,
     address: Address = None,
 ) -> None:
-    """Label files; the dispatcher decides which tasks they belong to."""
+    """Label files, or the rows of a table; the dispatcher decides which tasks they belong to."""
     from deploy import commands
 
     commands.predict(files, task, top, as_json, address)

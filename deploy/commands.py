@@ -13,7 +13,9 @@ from rich.console import Console
 from cluster.client import connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
+from cluster.inputs import Input, read_inputs
 from cluster.lifecycle import home, load_running, metrics_urls
+from cluster.registry import Registry
 from deploy import keys
 from deploy.auth import check_exposed
 from deploy.report import (
@@ -121,13 +123,18 @@ def family_options(given: list[str]) -> dict[str, Any]:
 
 
 def learn(
-    name: str, path: Path, how: LearnConfig, weights: Path | None, address: str | None
+    name: str,
+    path: Path,
+    how: LearnConfig,
+    weights: Path | None,
+    address: str | None,
+    target: str | None = None,
 ) -> None:
     """Learn a task and follow its progress."""
     client = connect(address)
     with progress_bars(out) as bars:
-        expansion = client.learn(name, read_data(bars, path), how, weights)
-        follow_expansion(bars, expansion, f"learn {name}")
+        data = read_data(bars, path, target=target)
+        follow_expansion(bars, client.learn(name, data, how, weights), f"learn {name}")
     learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
     out.print(learned_line(learned), highlight=False, soft_wrap=True)
     if learned.links:
@@ -137,23 +144,47 @@ def learn(
 def predict(
     files: list[Path], task: str | None, top: int, as_json: bool, address: str | None
 ) -> None:
-    """Label files."""
+    """Label files, and every row of those that are tables."""
     client = connect(address)
-    answers = client.predict(files, task=task)
-    given = predict_reply(answers, client.network().registry, top).predictions
+    registry = client.network().registry
+    named = _read_all(files, registry)
+    answers = client.predict([given for _, given in named], task=task)
+    given = predict_reply(answers, registry, top).predictions
+    told = [(name, prediction) for (name, _), prediction in zip(named, given, strict=True)]
     if as_json:
-        named = [{"file": str(f), **p.model_dump()} for f, p in zip(files, given, strict=True)]
-        print(json.dumps(named, indent=1))
+        print(json.dumps([{**name, **p.model_dump()} for name, p in told], indent=1))
         return
-    for file, prediction in zip(files, given, strict=True):
-        out.print(f"{file}: {_in_words(prediction)}", highlight=False, soft_wrap=True)
+    for name, prediction in told:
+        where = ":".join(map(str, name.values()))
+        out.print(f"{where}: {_in_words(prediction)}", highlight=False, soft_wrap=True)
+
+
+def _read_all(files: list[Path], registry: Registry) -> list[tuple[dict[str, Any], Input]]:
+    """(what it is called, input) of every file, or of every row of a table.
+
+    Columns that hold what a task of the network predicts are no part of a row.
+    """
+    numbers = {
+        entry.spec.labels[0] for entry in registry.entries() if entry.spec.output == "number"
+    }
+    read = []
+    for file in files:
+        inputs = read_inputs(file, without=numbers)
+        one = len(inputs) == 1 and inputs[0].modality != "table"
+        read += [
+            ({"file": str(file)} if one else {"file": str(file), "row": row}, given)
+            for row, given in enumerate(inputs)
+        ]
+    return read
 
 
 def _in_words(prediction: Prediction) -> str:
     notes = f"; {', '.join(prediction.notes)}" if prediction.notes else ""
     if prediction.unknown:
         return f"unknown: it is unlike everything learned{notes}"
-    labels = "  ".join(f"{p.label} {p.probability:.3f}" for p in prediction.probabilities)
+    told = [f"{v.name} {v.value:.5g} ± {v.deviation:.2g}" for v in prediction.values]
+    told += [f"{p.label} {p.probability:.3f}" for p in prediction.probabilities]
+    labels = "  ".join(told)
     by = ", ".join(f"{p.pathway} {p.weight:.2f}" for p in prediction.pathways)
     return f"{labels}  (by {by}){notes}"
 

@@ -65,7 +65,11 @@ class HttpNetwork:
     def _batch(self, data: TaskData, rows: slice, task: str | None) -> list[Prediction]:
         body = io.BytesIO()
         np.save(body, data.x[rows], allow_pickle=False)
-        params: dict[str, str | int] = {"top": _ALL_LABELS, "rate_hz": data.signature.rate_hz}
+        params: dict[str, str | int] = {
+            "top": _ALL_LABELS,
+            "rate_hz": data.signature.rate_hz,
+            "kind": data.signature.modality,
+        }
         reply = self._client.post(
             "/v1/predict",
             content=body.getvalue(),

@@ -76,14 +76,19 @@ def follow_expansion(bars: Progress, expansion: Expansion, title: str) -> Expans
         raise
 
 
-def read_data(bars: Progress, path: Path, signature: Signature | None = None) -> TaskData:
-    """A task's examples, read under a bar of its own; raises DataError."""
+def read_data(
+    bars: Progress, path: Path, signature: Signature | None = None, target: str | None = None
+) -> TaskData:
+    """A task's examples, read under a bar of its own; raises DataError.
+
+    signature: of a known task; target: the column of a number to predict.
+    """
     bar = bars.add_task("read", total=None, remark=str(path))
 
     def show(done: int, total: int) -> None:
         bars.update(bar, completed=done, total=total)
 
-    loaded = load_task(path, signature=signature, progress=show)
+    loaded = load_task(path, signature=signature, progress=show, target=target)
     bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
     for note in loaded.notes:
         bars.console.print(f"note: {note}", highlight=False)
@@ -140,15 +145,14 @@ def tasks_table(tasks: Sequence[TaskInfo]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("links")
     for task in tasks:
-        held_out = task.held_out_accuracy
         table.add_row(
             f"{task.task}@{task.version}",
             task.state,
             task.family,
-            str(len(task.labels)),
+            task.labels[0] if task.output == "number" else str(len(task.labels)),
             f"{task.parameters:,}",
             f"{_percent(task.active_share)} %",
-            "–" if held_out is None else f"{_percent(held_out)} %",
+            _held_out(task),
             f"{len(task.links)} from {task.source}" if task.source else "none",
         )
     return table
@@ -156,14 +160,14 @@ def tasks_table(tasks: Sequence[TaskInfo]) -> Table:
 
 def learned_line(task: TaskInfo) -> str:
     """A task that was just learned, in a sentence."""
-    held_out = task.held_out_accuracy
-    accuracy = "" if held_out is None else f", {_percent(held_out)} % of held-out examples right"
     links = f", {len(task.links)} links from {task.source}" if task.source else ", no links"
     if task.remark:
         links += f": {task.remark}"
+    number = task.output == "number"
+    answers = f"the number {task.labels[0]}" if number else f"{len(task.labels)} classes"
     return (
-        f"{task.task}@{task.version}: {task.examples:,} examples, {len(task.labels)} classes, "
-        f"{task.parameters:,} weights{accuracy}{links}"
+        f"{task.task}@{task.version}: {task.examples:,} examples, {answers}, "
+        f"{task.parameters:,} weights{_found(task)}{'' if number else links}"
     )
 
 
@@ -213,6 +217,25 @@ def facts_lines(entry: PathwayEntry) -> Iterable[str]:
     for name, fact in facts.items():
         shown = f"{fact:,.4g}" if isinstance(fact, float) else str(fact)
         yield f"  {name.replace('_', ' ')}: {shown}"
+
+
+def _found(task: TaskInfo) -> str:
+    """What held-out examples told, as the end of a sentence."""
+    if task.held_out_accuracy is not None:
+        return f", {_percent(task.held_out_accuracy)} % of held-out examples right"
+    if task.held_out_r2 is None:
+        return ""
+    return (
+        f", held-out R² {task.held_out_r2:.3f}, RMSE {task.held_out_rmse:.3g}, "
+        f"{_percent(task.held_out_coverage)} % within the 90 % interval"
+    )
+
+
+def _held_out(task: TaskInfo) -> str:
+    """How good a task is, in a column: the share that is right, or R² of a number."""
+    if task.held_out_r2 is not None:
+        return f"R² {task.held_out_r2:.2f}"
+    return "–" if task.held_out_accuracy is None else f"{_percent(task.held_out_accuracy)} %"
 
 
 def network_lines(network: NetworkReply) -> Iterable[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.messages import Answer, NetworkView
 from cluster.registry import PathwayEntry, Registry
-from pathways import PathwayId
+from pathways import Modality, PathwayId
 
 
 class PredictBody(BaseModel):
@@ -19,15 +19,26 @@ class PredictBody(BaseModel):
 
     inputs: list[Any] = Field(
         description="Images [n][height][width] or [n][height][width][channels] with integers in "
-        "0..255 or floats in 0..1; or sounds [n][samples] with floats in -1..1 and rate_hz",
+        "0..255 or floats in 0..1; sounds [n][samples] with floats in -1..1 and rate_hz; rows of a "
+        "table [n][columns] with kind table; or token ids [n][tokens] with kind text",
         min_length=1,
     )
     rate_hz: int = Field(0, ge=0, description="Samples a second, if the inputs are sounds")
+    kind: Modality | None = Field(
+        None, description="What the inputs are; images, or with rate_hz sounds, if left out"
+    )
 
 
 class LabelProbability(BaseModel):
     label: str
     probability: float
+
+
+class NumberValue(BaseModel):
+    name: str = Field(examples=["price"])
+    value: float = Field(description="Mean")
+    deviation: float = Field(description="Standard deviation; 1.64 of them either way hold 90 %")
+    weight: float = Field(description="p(task | x) of the pathways that tell it")
 
 
 class Activated(BaseModel):
@@ -38,10 +49,13 @@ class Activated(BaseModel):
 class Prediction(BaseModel):
     """The network's answer to one input."""
 
-    label: str | None = Field(description="Most probable label; null if the input is unknown")
+    label: str | None = Field(
+        description="Most probable label; null if the input is unknown, or has numbers alone"
+    )
     probability: float | None
     unknown: bool = Field(description="The input is unlike everything learned")
     probabilities: list[LabelProbability] = Field(description="Most probable first")
+    values: list[NumberValue] = Field(description="Numbers told of the input, most probable first")
     pathways: list[Activated] = Field(description="At most two")
     active_share: float = Field(description="Share of all weights that were used, 0..1")
     notes: list[str] = Field(description="How the input was converted")
@@ -66,7 +80,8 @@ class TaskInfo(BaseModel):
     state: str = Field(description="resident, local, dormant or unavailable")
     reason: str | None = Field(description="Why it is unavailable")
     signature: str
-    labels: list[str]
+    output: str = Field(description="classes or number")
+    labels: list[str] = Field(description="Classes, or what the number is called")
     family: str
     parameters: int
     active_share: float
@@ -75,6 +90,15 @@ class TaskInfo(BaseModel):
     remark: str | None = Field(description="Why it has no links though an earlier task is alike")
     examples: int
     held_out_accuracy: float | None
+    held_out_r2: float | None = Field(
+        description="Of a number: share of its variance on held-out examples that is explained"
+    )
+    held_out_rmse: float | None = Field(
+        description="Of a number: root of the mean squared error on held-out examples, in its unit"
+    )
+    held_out_coverage: float | None = Field(
+        description="Of a number: share of held-out examples in the interval told to hold 90 %"
+    )
     learned_at: str
 
 
@@ -132,6 +156,7 @@ def _prediction(
         "probabilities": [
             {"label": name, "probability": p} for name, p in answer.probabilities[:top]
         ],
+        "values": [vars(value) for value in answer.values],
         "pathways": [{"pathway": str(a.pathway), "weight": a.weight} for a in answer.activated],
         "active_share": shares[active],
         "notes": answer.notes,
@@ -166,6 +191,7 @@ def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
         "state": view.state(entry),
         "reason": view.unavailable.get(entry.id.task),
         "signature": spec.signature.key,
+        "output": spec.output,
         "labels": list(spec.labels),
         "family": spec.family,
         "parameters": spec.parameters,
@@ -175,6 +201,9 @@ def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
         "remark": spec.training.remark,
         "examples": spec.training.examples,
         "held_out_accuracy": spec.training.held_out_accuracy,
+        "held_out_r2": spec.training.held_out_r2,
+        "held_out_rmse": spec.training.held_out_rmse,
+        "held_out_coverage": spec.training.held_out_coverage,
         "learned_at": entry.learned_at,
     }
 

@@ -4,7 +4,7 @@ from dispatcher.dispatcher import Decision, Dispatcher, rows_by_task
 from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterError
 from dispatcher.features import Features, make_features
 from dispatcher.gate import InputType, gate
-from dispatcher.merge import merge
+from dispatcher.merge import Blended, blend, merge
 from dispatcher.part import Part
 from dispatcher.router import Router, RouterConfig
 from dispatcher.select import SelectConfig, Selection, select
@@ -12,6 +12,7 @@ from dispatcher.snapshot import Routes, Snapshot
 from dispatcher.statistics import StatisticsBuilder, TaskStatistics
 
 __all__ = [
+    "Blended",
     "Decision",
     "Dispatcher",
     "DispatcherError",
@@ -29,6 +30,7 @@ __all__ = [
     "Snapshot",
     "StatisticsBuilder",
     "TaskStatistics",
+    "blend",
     "gate",
     "make_features",
     "merge",

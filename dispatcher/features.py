@@ -16,6 +16,8 @@ from dispatcher.audio_features import AudioFeatures
 from dispatcher.errors import FeatureError
 from dispatcher.image_features import ImageFeatures
 from dispatcher.novelty import view_dim
+from dispatcher.table_features import TableFeatures
+from dispatcher.text_features import TextFeatures
 
 DEFAULT_DIM, _SMALL_DIM = 2_000, 512
 _SMALL_INPUT = {"image": 256, "audio": 2_000}
@@ -47,7 +49,8 @@ def make_features(
 ) -> Features:
     """The features for inputs of one signature; `dim` None: as many as suit its size.
 
-    Images are uint8 [n, height, width, channels], audio is float32 [n, samples] at `rate_hz`.
+    Images are uint8 [n, height, width, channels], audio is float32 [n, samples] at `rate_hz`,
+    tables are float32 [n, columns], text is int32 [n, tokens] of ids, 0 being padding.
     Raises FeatureError for another modality or an impossible shape.
     """
     if dim is None:
@@ -61,4 +64,10 @@ def make_features(
         return ImageFeatures(shape, seed=seed, dim=dim)
     if modality == "audio":
         return AudioFeatures(shape, rate_hz, seed=seed, dim=dim)
-    raise FeatureError(f"no features for modality {modality!r}; known are image and audio")
+    if modality == "table":
+        return TableFeatures(shape, seed=seed, dim=dim)
+    if modality == "text":
+        return TextFeatures(shape, seed=seed, dim=dim)
+    raise FeatureError(
+        f"no features for modality {modality!r}; known are image, audio, table and text"
+    )

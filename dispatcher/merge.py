@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,43 @@ from dispatcher.errors import DispatcherError
 
 Part = tuple[float, Sequence[str], NDArray[np.floating]]
 """One pathway's answer to one input: p(task | x), its labels, p(class | task, x) [C]."""
+
+
+NumberPart = tuple[float, str, float, float]
+"""p(task | x), the number's name, its mean and its standard deviation."""
+
+
+@dataclass(frozen=True)
+class Blended:
+    """What the active pathways say of one number together."""
+
+    name: str
+    value: float
+    """Its mean."""
+    deviation: float
+    """Its standard deviation."""
+    weight: float
+    """p(task | x) of the pathways that tell of it, added up."""
+
+
+def blend(parts: Sequence[NumberPart]) -> list[Blended]:
+    """The numbers that pathways tell of one input, the most probable first.
+
+    A number that two pathways share is one output node: mean and deviation are those of the mixture
+    of what the two say, so that they are the less sure the more they differ.
+    """
+    by_name: dict[str, list[NumberPart]] = {}
+    for part in parts:
+        by_name.setdefault(part[1], []).append(part)
+    blended = [_mixture(name, shared) for name, shared in by_name.items()]
+    return sorted(blended, key=lambda number: (-number.weight, number.name))
+
+
+def _mixture(name: str, parts: Sequence[NumberPart]) -> Blended:
+    total = sum(weight for weight, *_ in parts)
+    mean = sum(weight * value for weight, _, value, _ in parts) / total
+    variance = sum(w * (deviation**2 + (v - mean) ** 2) for w, _, v, deviation in parts) / total
+    return Blended(name, mean, math.sqrt(variance), total)
 
 
 def merge(parts: Sequence[Part]) -> list[tuple[str, float]]:

@@ -28,7 +28,14 @@ from pathways.revising import (
     prune,
     reroot,
 )
-from pathways.signature import Signature, audio_signature, image_signature
+from pathways.signature import (
+    Modality,
+    Signature,
+    audio_signature,
+    image_signature,
+    table_signature,
+    text_signature,
+)
 from pathways.spec import PathwaySpec, Revision
 from pathways.training import Progress, TrainConfig
 from pathways.transfer import Link, Source
@@ -42,6 +49,7 @@ __all__ = [
     "Inputs",
     "LearnConfig",
     "Link",
+    "Modality",
     "ModuleMissingError",
     "PathwayId",
     "PathwaySpec",
@@ -71,4 +79,6 @@ __all__ = [
     "prune",
     "reroot",
     "run_together",
+    "table_signature",
+    "text_signature",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pathways.errors import WeightsError
 from pathways.families import Body, make_body, options_key
 from pathways.model import PathwayModel, freeze
+from pathways.outputs import Output
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 
@@ -22,8 +23,10 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 def empty_model(spec: PathwaySpec) -> PathwayModel:
     """The model of a spec, around weights that are all to be replaced."""
-    options = options_key(spec.options)
-    like = _model_like(spec.family, spec.signature, options, len(spec.labels), spec.source_width)
+    options, classes = options_key(spec.options), len(spec.labels)
+    like = _model_like(
+        spec.family, spec.signature, options, classes, spec.source_width, spec.output
+    )
     return _without_weights(like)
 
 
@@ -75,8 +78,9 @@ def _body_like(family: str, signature: Signature, options: str) -> Body:
 
 @lru_cache(maxsize=64)
 def _model_like(
-    family: str, signature: Signature, options: str, classes: int, lent: int
+    family: str, signature: Signature, options: str, classes: int, lent: int, output: Output
 ) -> PathwayModel:
-    model = PathwayModel(make_body(family, signature, json.loads(options)), classes, lent)
+    body = make_body(family, signature, json.loads(options))
+    model = PathwayModel(body, classes, lent, output)
     freeze(model)
     return model

@@ -12,6 +12,7 @@ from pathways.data.task import TaskData
 from pathways.errors import FamilyError
 from pathways.families.fitted import FittedBody
 from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches
+from pathways.outputs import Output
 from pathways.training import Progress
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def fit(
     return model, last
 
 
-def check_fitting(config: LearnConfig) -> None:
+def check_fitting(config: LearnConfig, output: Output) -> None:
     """Raises FamilyError if the settings ask for what fitting cannot give."""
     family = config.family
+    if output == "number":
+        raise FamilyError(
+            f"family {family} tells classes apart and cannot learn a number; take another family"
+        )
     if config.shots == 0:
         raise FamilyError(
             f"family {family} has no hidden layer that links could lead to, so it cannot be "

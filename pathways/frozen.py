@@ -21,8 +21,8 @@ from pathways.spec import PathwaySpec
 from pathways.transfer import Source
 from pathways.weights import pack, sha256, unpack
 
-Inputs = NDArray[np.uint8] | NDArray[np.float32]
-"""Images or sounds [n, *signature.shape]."""
+Inputs = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int32]
+"""Images, sounds, rows of a table or token ids [n, *signature.shape]."""
 
 _BODY, _ADOPTED = "body.", "adopted."
 _PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
@@ -53,7 +53,7 @@ class ProbeResult:
     identical: bool
     """Bit for bit the stored answers."""
     difference: float
-    """Largest absolute difference of a probability."""
+    """Largest absolute difference of a probability, or of a number."""
 
 
 class FrozenPathway:
@@ -116,7 +116,8 @@ class FrozenPathway:
             yield from self.source_body.state_dict().values()
 
     def probabilities(self, x: Inputs) -> NDArray[np.float32]:
-        """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]."""
+        """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]; of a task whose
+        target is a number its mean and standard deviation [n, 2]."""
         self.check(x)
         if 0 < len(x) <= _BATCH:
             return self._run(as_tensor(x)).numpy()
@@ -156,15 +157,19 @@ class FrozenPathway:
         model, lent = self.model, None
         if self.source_body is not None:
             lent = self.source_body(self.source_body.prepare(x))
-        logits: Tensor = model(model.body.prepare(x), lent)
-        return logits.softmax(dim=1)
+        answer: Tensor = model.output(model(model.body.prepare(x), lent))
+        return answer
 
     def _nothing(self) -> NDArray[np.float32]:
-        return np.zeros((0, len(self.spec.labels)), np.float32)
+        return np.zeros((0, self.model.output.width), np.float32)
 
 
 def load_source(stored: StoredPathway) -> Source:
-    """What a stored pathway lends to a new task; its own source is not needed."""
+    """What a stored pathway lends to a new task; its own source is not needed.
+
+    A pathway whose target is a number has no classes to lend.
+    """
+    assert stored.spec.output == "classes", f"{stored.spec.id} has no classes to link"
     tensors = stored.tensors()
     body = _body_from(stored.spec, tensors)
     head = nn.Linear(body.width, len(stored.spec.labels))
@@ -182,9 +187,16 @@ def probe_inputs(signature: Signature) -> Tensor:
     """Made-up inputs [4, *shape] to verify a pathway with: noise, so no example is kept."""
     rng = np.random.default_rng(0)
     shape = (_PROBES, *signature.shape)
-    if signature.modality == "image":
-        return torch.from_numpy(rng.integers(0, 256, shape, np.uint8))
-    return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
+    match signature.modality:
+        case "image":
+            return torch.from_numpy(rng.integers(0, 256, shape, np.uint8))
+        case "audio":
+            return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
+        case "table":  # of whose scale nothing is known
+            scale = 10.0 ** np.arange(_PROBES)[:, None]
+            return torch.from_numpy((scale * rng.standard_normal(shape)).astype(np.float32))
+        case "text":
+            return torch.from_numpy(rng.integers(0, signature.vocabulary, shape, np.int32))
 
 
 def weight_tensors(
@@ -195,7 +207,7 @@ def weight_tensors(
     x = probe_inputs(signature)
     with torch.inference_mode(), _on_one_thread():
         lent = source_body(source_body.prepare(x)) if source_body else None
-        answers = model(model.body.prepare(x), lent).softmax(dim=1)
+        answers = model.output(model(model.body.prepare(x), lent))
     return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pathways.data.task import TaskData
@@ -30,8 +31,10 @@ from pathways.families.failures import failures_of
 from pathways.families.fitted import FittedBody
 from pathways.fitting import check_fitting, fit
 from pathways.frozen import FrozenPathway, StoredPathway, weight_tensors
+from pathways.held_out import Measured, measure, settle
 from pathways.ids import PathwayId
-from pathways.model import PathwayModel, as_tensor, freeze, hidden_in_batches, parameter_count
+from pathways.model import PathwayModel, as_tensor, freeze, parameter_count
+from pathways.outputs import Number, Output
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec, Training
 from pathways.training import Progress, TrainConfig, train
@@ -59,9 +62,11 @@ class LearnConfig:
     threshold: float = 0.7
     """Mean probability from which two classes are linked (§3.3)."""
     max_sources: int = 1
-    """Earlier tasks to build on: 1 as in the paper (§3.5), 0 for none."""
+    """Earlier tasks to build on: 1 as in the paper (§3.5), 0 for none. A task whose target is a
+    number has no classes to link, so it builds on none."""
     shots: int | None = None
-    """Examples a class to learn from: None for all, 0 for links only (zero-shot)."""
+    """Examples a class to learn from: None for all, 0 for links only (zero-shot). Of numbers:
+    examples of each tenth of their range."""
     held_out_share: float = 0.1
     """Part of the data kept from training to measure accuracy on."""
     seed: int = 0
@@ -99,17 +104,25 @@ def divide(data: TaskData, config: LearnConfig) -> Examples:
     )
 
 
-def check_learnable(config: LearnConfig, signature: Signature, *, weights: bool) -> type[Body]:
+def check_learnable(
+    config: LearnConfig, signature: Signature, *, weights: bool, output: Output = "classes"
+) -> type[Body]:
     """The kind of body that a task of this signature would get, from a file of weights or not.
 
-    Raises FamilyError if the settings do not go together, as far as that can be told without
-    data: ModuleMissingError if a module of a user's own cannot be imported in this process.
+    Raises DataError for links alone to a task whose target is a number, and FamilyError if the
+    settings do not go together, as far as that can be told without data: ModuleMissingError if a
+    module of a user's own cannot be imported in this process.
     """
     family = config.family or default_family(signature)
     body_type, options = check_family(family, signature, config.options)
     body_type.check_start(options, given=weights)
     if issubclass(body_type, FittedBody):
-        check_fitting(config)
+        check_fitting(config, output)
+    if output == "number" and config.shots == 0:
+        raise DataError(
+            "shots is 0, but the target is a number: there are no classes to link, so nothing to "
+            "answer from; give shots 1 or more"
+        )
     return body_type
 
 
@@ -141,9 +154,12 @@ def _learn(
 ) -> StoredPathway:
     started = time.monotonic()
     family = config.family or default_family(data.signature)
-    body_type = check_learnable(config, data.signature, weights=initial is not None)
+    body_type = check_learnable(
+        config, data.signature, weights=initial is not None, output=data.output
+    )
     examples = divide(data, config)
-    ranked = rank_sources(examples.train, sources, config.threshold) if config.max_sources else []
+    linkable = config.max_sources and data.output == "classes"
+    ranked = rank_sources(examples.train, sources, config.threshold) if linkable else []
     transfer = best_lender(ranked) if body_type.lends else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -152,22 +168,30 @@ def _learn(
     remark = None
     if ranked and transfer is None:
         remark = why_unlinked(ranked[0], data.labels, family, reads=body_type.lends)
+    found = _look(model, transfer, examples.held_out)
     training = Training(
         examples=len(examples.train) if last else 0,
         shots=config.shots,
         epochs=last.epochs if last and body_type.lends else 0,
         seed=config.seed,
         train_accuracy=last.accuracy if last else 0.0,
-        held_out_accuracy=_accuracy(model, transfer, examples.held_out),
+        held_out_accuracy=found.accuracy,
         held_out_examples=len(examples.held_out or ()),
         seconds=round(time.monotonic() - started, 3),
         held_out_share=config.held_out_share,
         remark=remark,
+        held_out_r2=found.r2,
+        held_out_rmse=found.rmse,
+        held_out_coverage=found.coverage,
     )
     stored = stored_pathway(pathway, data, config, model, transfer, training)
     if is_own(family):
         _check_restored(stored, transfer)
     return stored
+
+
+def _wanted(data: TaskData) -> NDArray[np.int64] | NDArray[np.float32]:
+    return data.y if data.values is None else data.values
 
 
 def _made(
@@ -200,11 +224,15 @@ def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
 
 def _expand(body: Body, data: TaskData, transfer: Transfer | None, *, warm: bool) -> PathwayModel:
     """Steps 1 and 3: a new model, with links where a source was found."""
-    model = PathwayModel(body, len(data.labels), transfer.source.body.width if transfer else 0)
+    lent = transfer.source.body.width if transfer else 0
+    model = PathwayModel(body, len(data.labels), lent, data.output)
     if transfer:
         initialise_links(model, transfer)
         if warm:
             warm_start(model, transfer.source)
+    model.body.calibrate(as_tensor(data.x))
+    if isinstance(model.output, Number) and data.values is not None:
+        model.output.measure(as_tensor(data.values))
     return model
 
 
@@ -219,7 +247,7 @@ def _train(
     if config.shots == 0:
         return None
     source = transfer.source if transfer else None
-    last = train(model, as_tensor(data.x), as_tensor(data.y), source, config.train, report)
+    last = train(model, as_tensor(data.x), as_tensor(_wanted(data)), source, config.train, report)
     if not math.isfinite(last.loss):
         raise FamilyError(
             f"training {config.family or default_family(data.signature)} came to a loss of "
@@ -228,16 +256,14 @@ def _train(
     return last
 
 
-@torch.inference_mode()
-def _accuracy(
-    model: PathwayModel, transfer: Transfer | None, data: TaskData | None
-) -> float | None:
+def _look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None) -> Measured:
+    """How good it is on what was set aside; a number's uncertainty is settled by it too."""
     if data is None:
-        return None
-    x = as_tensor(data.x)
-    own = model.head(hidden_in_batches(model.body, model.body.prepare(x)))
-    logits = model.combine(own, transfer.source.hidden(x) if transfer else None)
-    return float((logits.argmax(dim=1).numpy() == data.y).mean())
+        return Measured()
+    source = transfer.source if transfer else None
+    if isinstance(model.output, Number):
+        settle(model, data)
+    return measure(model, source, data)
 
 
 def stored_pathway(
@@ -267,5 +293,6 @@ def stored_pathway(
         active_parameters=parameter_count(model) + (parameter_count(source.body) if source else 0),
         weights_sha256=sha256(weights),
         training=training,
+        output=data.output,
     )
     return StoredPathway(spec=spec, weights=weights)

@@ -1,4 +1,5 @@
-"""A pathway's model: its own body and head, and the part of the head that reads a source."""
+"""A pathway's model: its own body and head, the part of the head that reads a source, and how its
+outputs are read."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pathways.families import Body
+from pathways.outputs import Output, make_output
 
 
 class PathwayModel(nn.Module):
@@ -20,14 +22,19 @@ class PathwayModel(nn.Module):
     an argument, so that its weights are neither copied nor trained.
     """
 
-    def __init__(self, body: Body, classes: int, source_width: int = 0) -> None:
+    def __init__(
+        self, body: Body, classes: int, source_width: int = 0, output: Output = "classes"
+    ) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(body.width, classes)
-        self.link = nn.Linear(source_width, classes, bias=False) if source_width else None
+        self.output = make_output(output, classes)
+        width = self.output.width
+        self.head = nn.Linear(body.width, width)
+        self.link = nn.Linear(source_width, width, bias=False) if source_width else None
 
     def forward(self, prepared: Tensor, source_hidden: Tensor | None = None) -> Tensor:
-        """Logits float32 [n, classes]; source_hidden is [n, source width] if there is a link."""
+        """Raw outputs float32 [n, output.width], logits of classes; source_hidden is
+        [n, source width] if there is a link."""
         return self.combine(self.head(self.body(prepared)), source_hidden)
 
     def combine(self, own_logits: Tensor, source_hidden: Tensor | None) -> Tensor:

@@ -49,7 +49,7 @@ def _shape(pathway: FrozenPathway, x: Inputs) -> Hashable:
     spec = pathway.spec
     if spec.source_width or spec.parameters > _SMALL or not 0 < len(x) <= _MOST_ROWS:
         return None
-    if not pathway.model.body.vectorises:
+    if not pathway.model.body.vectorises or spec.output != "classes":
         return None
     options = tuple(sorted(spec.options.items()))  # families that vectorise have plain sizes only
     return spec.family, options, spec.signature, len(spec.labels)

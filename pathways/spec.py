@@ -9,6 +9,7 @@ from typing import Any
 
 from pathways.errors import WeightsError
 from pathways.ids import PathwayId
+from pathways.outputs import Output
 from pathways.signature import Signature
 from pathways.transfer import Link
 
@@ -25,15 +26,22 @@ class Training:
     epochs: int
     seed: int
     train_accuracy: float
-    """During the last epoch, 0..1; 0 if nothing was trained (zero-shot)."""
+    """During the last epoch, 0..1; 0 if nothing was trained (zero-shot). Of a number R²."""
     held_out_accuracy: float | None
-    """On the share of the data set aside, 0..1; None if there was too little to set aside."""
+    """On the share of the data set aside, 0..1; None if there was too little to set aside, and of
+    a number."""
     held_out_examples: int
     seconds: float
     held_out_share: float = 0.1
     """What was set aside; with the same data, seed and share the same examples are again."""
     remark: str | None = None
     """Why no link was made, where an earlier task is alike."""
+    held_out_r2: float | None = None
+    """Of a number, on what was set aside: share of its variance that is explained, at most 1."""
+    held_out_rmse: float | None = None
+    """Of a number: root of the mean squared error, in its own unit."""
+    held_out_coverage: float | None = None
+    """Of a number: share of what was set aside that lies in the interval told to hold 90 %."""
 
 
 Fact = float | int | str
@@ -68,6 +76,7 @@ class PathwaySpec:
     id: PathwayId
     signature: Signature
     labels: tuple[str, ...]
+    """Class names in order; of a number, what it is called."""
     family: str
     options: dict[str, Any]
     source: PathwayId | None
@@ -84,6 +93,8 @@ class PathwaySpec:
     """None of the first version, which was learned from nothing or over a link."""
     adopted: Adopted | None = None
     """The body the links read in the place of a source's: such a pathway depends on nobody."""
+    output: Output = "classes"
+    """Whether it answers with probabilities of its labels, or with a number of that name."""
 
     def to_fields(self) -> dict[str, Any]:
         """The spec as plain values that JSON can hold."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pathways.augmentation import vary
 from pathways.errors import DataError
@@ -72,14 +71,21 @@ class Progress:
     loss: float
     """Mean loss of the epoch, nats; NaN of what is fitted."""
     accuracy: float
-    """Share of training examples that were right during the epoch, 0..1; NaN until a model is
-    fitted."""
+    """Share of training examples that were right during the epoch, 0..1; of numbers the share of
+    their variance that was explained, or 0; NaN until a model is fitted."""
     unit: str = "epoch"
     """What is counted: `epoch`, or what a fitted family is made of, for example `tree`."""
 
 
 Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Rows int64 [b] of the training data → (loss to minimise, logits [b, classes] of the rows)."""
+"""Rows int64 [b] of the training data → (loss to minimise, raw outputs [b, width] of the rows)."""
+
+Right = Callable[[Tensor, Tensor], Tensor]
+"""Raw outputs [b, width], what was wanted [b] → how many are right."""
+
+
+def _right_classes(logits: Tensor, y: Tensor) -> Tensor:
+    return (logits.argmax(dim=1) == y).sum()
 
 
 def minimise(
@@ -88,8 +94,9 @@ def minimise(
     y: Tensor,
     config: TrainConfig,
     report: Callable[[Progress], None],
+    right_of: Right = _right_classes,
 ) -> Progress:
-    """Minimise `objective` over the rows of `y` int64 [n].
+    """Minimise `objective` over the rows of `y` [n]: classes int64, or what `right_of` takes.
 
     Draws the order of the rows from torch's global generator, which the caller seeds.
     """
@@ -107,18 +114,18 @@ def minimise(
         loss_sum = right = torch.zeros(())
         # Of equal size: a last batch of a single example has no variance to normalise by.
         for rows in torch.randperm(len(y)).tensor_split(steps):
-            loss, logits = objective(rows)
+            loss, raw = objective(rows)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
             loss_sum = loss_sum + loss.detach() * len(rows)
-            right = right + (logits.detach().argmax(dim=1) == y[rows]).sum()
+            right = right + right_of(raw.detach(), y[rows])
         progress = Progress(
             epoch=epoch,
             epochs=epochs,
             loss=float(loss_sum) / len(y),
-            accuracy=float(right) / len(y),
+            accuracy=max(0.0, float(right) / len(y)),
         )
         report(progress)
     return progress
@@ -134,7 +141,8 @@ def train(
 ) -> Progress:
     """Train every parameter of `model`; the source stays as it is and is only read.
 
-    x: raw inputs [n, *shape]; y: int64 [n]. Draws from torch's global generator.
+    x: raw inputs [n, *shape]; y: classes int64 [n], or numbers float32 [n]. Draws from torch's
+    global generator.
     """
     inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
 
@@ -143,12 +151,12 @@ def train(
         with torch.autocast(x.device.type, torch.bfloat16, enabled=config.mixed_precision):
             hidden = model.body(prepared)
         own = model.head(hidden.float())
-        logits = model.combine(own, lent)
-        return _loss(logits, own, y[rows], model.link is not None, config), logits
+        raw = model.combine(own, lent)
+        return _loss(model, raw, own, y[rows], config), raw
 
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return minimise(trained, objective, y, config, report)
+    return minimise(trained, objective, y, config, report, model.output.right)
 
 
 class _FixedInputs:
@@ -175,9 +183,9 @@ class _VariedInputs:
         return self._body.prepare(x), lent
 
 
-def _loss(logits: Tensor, own: Tensor, y: Tensor, linked: bool, config: TrainConfig) -> Tensor:
-    loss = F.cross_entropy(logits, y)
-    if not linked:
+def _loss(model: PathwayModel, raw: Tensor, own: Tensor, y: Tensor, config: TrainConfig) -> Tensor:
+    loss = model.output.loss(raw, y)
+    if model.link is None:
         return loss
     weight = config.own_loss_weight
-    return (1 - weight) * loss + weight * F.cross_entropy(own, y)
+    return (1 - weight) * loss + weight * model.output.loss(own, y)

@@ -30,7 +30,7 @@ class ExamplesBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    path: str = Field(description="Folder of class folders, .npz or .parquet")
+    path: str = Field(description="Folder of class folders, .npz, .parquet or .csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,11 @@ class Sent(Generic[Options]):
     options: Options
     names: frozenset[str]
     """The further sets of examples that came."""
-    load: Callable[[str, Signature | None], Awaitable[Loaded]]
-    """Reads the set of that name, FILE for the main one, in a signature; raises PathwaysError."""
+    target: str | None
+    """Column of a number to predict."""
+    load: Callable[[str, Signature | None, str | None], Awaitable[Loaded]]
+    """Reads the set of that name, FILE for the main one, in a signature and with a target, if any
+    are given; raises PathwaysError."""
     content: Callable[[str], Awaitable[Weights]]
     """The one file of that name, as it is, or where it lies; raises DataError."""
 
@@ -68,9 +71,9 @@ async def sent(
         max_bytes, named = sen.config.serve.max_upload_bytes, "task" in body.model_fields
         async with upload_form(request, max_bytes, beside, named) as form:
 
-            async def load(name: str, signature: Signature | None) -> Loaded:
+            async def load(name: str, signature: Signature | None, target: str | None) -> Loaded:
                 files = form.files[name]
-                return await asyncio.to_thread(load_upload, files, max_bytes, signature)
+                return await asyncio.to_thread(load_upload, files, max_bytes, signature, target)
 
             async def content(name: str) -> Weights:
                 return await asyncio.to_thread(form.content, name)
@@ -79,6 +82,7 @@ async def sent(
                 task=form.fields.get("task", ""),
                 options=_options(options, form.options),
                 names=frozenset(form.files) - {FILE},
+                target=form.fields.get("target") or None,
                 load=load,
                 content=content,
             )
@@ -103,8 +107,8 @@ async def _from_json(
         raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
     paths = {FILE: asked.path} | {name: getattr(asked, f"{name}_path") for name in beside}
 
-    async def load(name: str, signature: Signature | None) -> Loaded:
-        return await asyncio.to_thread(load_task, paths[name], signature=signature)
+    async def load(name: str, signature: Signature | None, target: str | None) -> Loaded:
+        return await asyncio.to_thread(load_task, paths[name], signature=signature, target=target)
 
     async def content(name: str) -> Weights:
         return str(paths[name])
@@ -114,6 +118,7 @@ async def _from_json(
         task=getattr(asked, "task", ""),
         options=asked.options,
         names=given,
+        target=getattr(asked, "target", None),
         load=load,
         content=content,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from fastapi import Request
@@ -29,7 +30,7 @@ from deploy.bodies import (
 from deploy.schemas import PredictBody
 from deploy.served import Served
 from deploy.watching import Timed
-from pathways import DataError
+from pathways import DataError, Modality
 from pathways.data.npy import read_npy
 
 _LARGE_BYTES = 4 * 1024 * 1024
@@ -37,15 +38,15 @@ _LARGE_BYTES = 4 * 1024 * 1024
 
 @asynccontextmanager
 async def read_inputs(
-    request: Request, sen: Served, rate_hz: int
+    request: Request, sen: Served, rate_hz: int, kind: Modality | None
 ) -> AsyncIterator[Sequence[Input] | Batch]:
     """The inputs of a predict request, to be answered inside of the block.
 
     Raises TooLargeError, UnknownBodyType, DataError, CorruptFileError.
     """
-    config, kind = sen.config.serve, content_type(request)
-    if kind == FORM or kind.startswith(("image/", "audio/")):
-        files = await _files(request, config, kind)
+    config, sent = sen.config.serve, content_type(request)
+    if sent == FORM or sent.startswith(("image/", "audio/")):
+        files = await _files(request, config, sent)
         # A small file may hold a large picture: few of them are in memory at a time.
         async with sen.decoding:
             with Timed(sen.meter, "parse"):
@@ -55,9 +56,10 @@ async def read_inputs(
                 return
         yield inputs
     else:
-        read, body = _reader(kind), await _body(request, config)
+        read, body = _reader(sent), await _body(request, config)
+        array_of = _ArrayOf(rate_hz, kind)
         with Timed(sen.meter, "parse"):
-            batch = await off_loop(len(body), read, body, rate_hz, config.max_inputs)
+            batch = await off_loop(len(body), read, body, array_of, config.max_inputs)
         yield batch
 
 
@@ -68,8 +70,16 @@ async def _files(request: Request, config: ServeConfig, kind: str) -> list[tuple
     return [(await _body(request, config), f"the {kind} body")]
 
 
-def _reader(kind: str) -> Callable[[bytes, int, int], Batch]:
-    """What reads inputs that come as numbers: body, rate and most inputs → the inputs."""
+@dataclass(frozen=True)
+class _ArrayOf:
+    """What the parameters of a request say that an array of numbers holds."""
+
+    rate_hz: int
+    kind: Modality | None
+
+
+def _reader(kind: str) -> Callable[[bytes, _ArrayOf, int], Batch]:
+    """What reads inputs that come as numbers: body, what they are, most inputs → the inputs."""
     if kind == JSON:
         return _from_json
     if kind == NPY:
@@ -103,7 +113,7 @@ def _decode(files: list[tuple[bytes, str]], config: ServeConfig) -> list[Input]:
     return [allowance.decode(body, name) for body, name in files]
 
 
-def _from_json(body: bytes, rate_hz: int, most: int) -> Batch:
+def _from_json(body: bytes, of: _ArrayOf, most: int) -> Batch:
     try:
         read = PredictBody.model_validate(parse_json(body))
     except ValidationError as error:
@@ -115,12 +125,12 @@ def _from_json(body: bytes, rate_hz: int, most: int) -> Batch:
         raise DataError("the inputs differ in shape; send inputs of one shape at once") from error
     if array.dtype.kind not in "iuf":
         raise DataError("the inputs must be nested lists of numbers, all of one shape")
-    return batch_from_array(array, read.rate_hz)
+    return batch_from_array(array, read.rate_hz, read.kind)
 
 
-def _from_npy(body: bytes, rate_hz: int, most: int) -> Batch:
+def _from_npy(body: bytes, of: _ArrayOf, most: int) -> Batch:
     array = read_npy(body, "the body")
     if array.dtype.kind not in "iuf":
         raise DataError(f"the body must be one .npy array of numbers, got {array.dtype}")
     check_count(len(array) if array.ndim else 0, most)
-    return batch_from_array(array, rate_hz)
+    return batch_from_array(array, of.rate_hz, of.kind)

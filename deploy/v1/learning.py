@@ -88,13 +88,14 @@ async def _new_task(sen: Served, asked: Sent[LearnOptions]) -> tuple[NewTask, tu
             f"files or shared_path; got {'the data' if partner is None else 'the option'} alone"
         )
     if partner is None:
-        loaded = await asked.load(FILE, None)
+        loaded = await asked.load(FILE, None, asked.target)
         weights = await asked.content(WEIGHTS) if WEIGHTS in asked.names else None
         new = await asyncio.to_thread(learning, asked.task, loaded.data, options.config(), weights)
         return new, loaded.notes
     registry = sen.view.registry
     signature = registry.entry(partner).spec.signature
-    loaded, shared = await asked.load(FILE, signature), await asked.load(SHARED, signature)
+    loaded = await asked.load(FILE, signature, None)
+    shared = await asked.load(SHARED, signature, None)
     how = ShareConfig(budget=options.forget_budget)
     new = sharing(registry, asked.task, loaded.data, partner, shared.data, options.config(), how)
     return new, (*loaded.notes, *shared.notes)

@@ -11,6 +11,8 @@ from cluster.registry import PathwayEntry, Registry
 from deploy.v1.examples import ExamplesBody
 from pathways import LearnConfig, TrainConfig
 
+TARGET = "Column with the number to predict; classes are learned if left out"
+
 _MOST_EPOCHS = 10_000
 _MOST_SEED = 2**53 - 1  # what every JSON library carries exactly
 
@@ -23,8 +25,8 @@ class LearnOptions(BaseModel):
     family: str | None = Field(
         default=None,
         description="Of images mlp (default), cnn or torchvision; of sounds melcnn (default) or "
-        "lstm; of both svm or forest; or package.module:Class, where the setting "
-        "expansion.modules allows it",
+        "lstm; of tables mlp; of text bag; of all svm or forest; or package.module:Class, where "
+        "the setting expansion.modules allows it",
     )
     family_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the family, or arguments of the class"
@@ -80,6 +82,7 @@ class LearnBody(ExamplesBody):
     weights_path: str | None = Field(
         default=None, description="Safetensors file that the family starts from"
     )
+    target: str | None = Field(default=None, description=TARGET)
     options: LearnOptions = LearnOptions()
 
 
@@ -88,9 +91,10 @@ class LearnForm(BaseModel):
 
     task: str = Field(examples=["digits"])
     options: str = Field(default="{}", description="LearnOptions as JSON text")
+    target: str | None = Field(default=None, description=TARGET)
     file: list[bytes] = Field(
-        description="One .npz, .parquet or .zip of class folders; or images or sounds, each with "
-        "`class/name.png` as its file name",
+        description="One .npz, .parquet, .csv or .zip of class folders; or images or sounds, each "
+        "with `class/name.png` as its file name",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
     shared: list[bytes] = Field(
@@ -150,6 +154,7 @@ class VersionInfo(BaseModel):
     links: int
     examples: int
     held_out_accuracy: float | None
+    held_out_r2: float | None = Field(description="In the place of the accuracy, of a number")
     weights_sha256: str
     learned_at: str
     revision: str | None = Field(description="What was done to make it of an earlier version")
@@ -204,6 +209,7 @@ def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
         links=len(spec.links),
         examples=spec.training.examples,
         held_out_accuracy=spec.training.held_out_accuracy,
+        held_out_r2=spec.training.held_out_r2,
         weights_sha256=spec.weights_sha256,
         learned_at=entry.learned_at,
         revision=revision.kind if revision else None,

@@ -1,4 +1,4 @@
-"""Labels for images and sounds."""
+"""Labels and numbers for images, sounds, tables and text."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deploy.schemas import PredictReply, predict_fields
 from deploy.served import served
 from deploy.v1.inputs import read_inputs
 from deploy.watching import note_answers
+from pathways import Modality
 
 router = APIRouter()
 
@@ -38,16 +39,20 @@ _BODY = {
     response_model=PredictReply,
     responses=problems(400, 404, 413, 415, 422, 503),
     openapi_extra={"requestBody": _BODY},
-    summary="Label images or sounds",
+    summary="Label images, sounds, rows of tables or texts",
 )
 async def predict(
     request: Request,
     task: Annotated[str | None, Query(description="Ask this task only")] = None,
     top: Annotated[int, Query(ge=1, le=10_000, description="Labels to give")] = 5,
     rate_hz: Annotated[int, Query(ge=0, description="An .npy body holds sounds")] = 0,
+    kind: Annotated[
+        Modality | None,
+        Query(description="What an .npy body holds; images, or with rate_hz sounds, if left out"),
+    ] = None,
 ) -> Response:
     sen = served(request)
-    async with read_inputs(request, sen, rate_hz) as inputs:
+    async with read_inputs(request, sen, rate_hz, kind) as inputs:
         answers = await sen.dispatcher.answer(inputs, task)
     note_answers(request.scope, answers)
     return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)

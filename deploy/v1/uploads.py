@@ -25,8 +25,9 @@ FILE = "file"
 WEIGHTS = "weights"
 """The field of a file of weights to start from."""
 
-_SINGLE = (".npz", ".parquet")
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", *_SINGLE)
+_SINGLE = (".npz", ".parquet", ".csv")
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_ARCHIVES = (*_PACKED, ".npz", ".parquet")
 _MAX_NAME_BYTES = 200
 _LITTER = "__MACOSX"  # what macOS adds to zip archives
 
@@ -76,7 +77,7 @@ async def upload_form(
     check_head(request, max_bytes)
     form = await _parsed(request)
     try:
-        yield _read(form, beside, {"task", "options"} if task else {"options"})
+        yield _read(form, beside, {"task", "options", "target"} if task else {"options"})
     finally:
         await form.close()
 
@@ -114,16 +115,20 @@ def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
 
 
 def load_upload(
-    files: Sequence[File], max_bytes: int, signature: Signature | None = None
+    files: Sequence[File],
+    max_bytes: int,
+    signature: Signature | None = None,
+    target: str | None = None,
 ) -> Loaded:
-    """The task in uploaded files, which may unpack to `max_bytes`; `signature`: of a known task.
+    """The task in uploaded files, which may unpack to `max_bytes`; `signature`: of a known task;
+    `target`: the column of a number to predict.
 
     Blocks; raises PathwaysError.
     """
     with TemporaryDirectory(prefix="sen-upload-", ignore_cleanup_errors=True) as root:
         try:
             where = _lay_out(files, Path(root), max_bytes)
-            return load_task(where, signature=signature, max_bytes=max_bytes)
+            return load_task(where, signature=signature, max_bytes=max_bytes, target=target)
         except PathwaysError as error:
             told = str(error).replace(f"{root}/data/", "").replace(f"{root}/data", "the upload")
             raise type(error)(told.replace(f"{root}/", "")) from error
@@ -164,7 +169,7 @@ def _write_all(files: Sequence[File], root: Path) -> None:
         if len(parts) != 2:
             raise DataError(
                 f"{file.name!r} lies in no class folder; name files class/name.png, or send one "
-                ".npz, .parquet or .zip"
+                ".npz, .parquet, .csv or .zip"
             )
         (root / parts[0]).mkdir(exist_ok=True)
         _write(file, root.joinpath(*parts))

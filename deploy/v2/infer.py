@@ -14,8 +14,9 @@ from cluster.inputs import Batch, batch_from_array
 from cluster.messages import Answer
 from deploy.allowance import check_count
 from deploy.bodies import parse_json, reason
+from deploy.v2.meaning import accepted, meaning
 from deploy.v2.messages import InferInput, InferRequest
-from deploy.v2.models import INPUT, Model, Outputs, accepted
+from deploy.v2.models import INPUT, Model, Outputs
 from deploy.v2.tensors import Tensor, decode
 from pathways import DataError
 
@@ -44,8 +45,7 @@ def understand(body: bytes, head_bytes: int | None, model: Model, max_inputs: in
     _check_outputs(request, model.OUTPUTS)
     array = _input(request, tail)
     check_count(len(array), max_inputs)
-    rate_hz = model.rate_hz(array.ndim, request.parameters.rate_hz)
-    return Asked(request, batch_from_array(array, rate_hz))
+    return Asked(request, batch_from_array(array, *meaning(model, array, request.parameters)))
 
 
 def _check_outputs(asked: InferRequest, known: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from pathways import Modality
+
 _MAX_DIMENSIONS = 8
 
 
@@ -46,6 +48,11 @@ class InferParameters(_Heard):
     binary_data_output: bool = Field(default=False, description="Give all outputs in binary")
     rate_hz: int | None = Field(
         default=None, description="Samples a second, if the inputs are sounds"
+    )
+    kind: Modality | None = Field(
+        default=None,
+        description="What two dimensions are, where the model knows more than one kind: `audio`, "
+        "`table` or `text`",
     )
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from cluster.errors import TaskUnavailable, UnknownTask
-from cluster.messages import Answer, NetworkView
+from cluster.messages import Answer, NetworkView, Value
 from cluster.registry import PathwayEntry
 from deploy.v2.messages import ModelMetadata, TensorMetadata
 from deploy.v2.tensors import Tensor
-from pathways import DataError, PathwayId
+from pathways import Modality, PathwayId, Signature
 
 INPUT = "input"
 NETWORK = "sen"
 
-_IMAGES, _SOUNDS = ("UINT8", "FP32"), ("FP32",)
+_DATATYPES: Mapping[Modality, tuple[str, ...]] = {
+    "image": ("UINT8", "FP32"),
+    "audio": ("FP32",),
+    "table": ("FP32",),
+    "text": ("INT32", "INT64"),
+}
 _ACTIVE = 2  # pathways that can answer an input, at most
 
 Outputs = Mapping[str, Tensor]
@@ -43,8 +48,16 @@ class Model(ABC):
         """What it takes and gives."""
 
     @abstractmethod
+    def signatures(self) -> Iterable[Signature]:
+        """What it takes, or can convert to."""
+
+    def modalities(self) -> set[Modality]:
+        """Kinds of input it takes."""
+        return {signature.modality for signature in self.signatures()}
+
     def rates_hz(self) -> set[int]:
         """Samples a second of the sounds it takes."""
+        return {signature.rate_hz for signature in self.signatures()} - {0}
 
     @abstractmethod
     def outputs(self, answers: Sequence[Answer]) -> Outputs:
@@ -54,32 +67,15 @@ class Model(ABC):
     def answered_by(self, answers: Sequence[Answer]) -> str:
         """The version that gave the answers: a newer one may have come meanwhile."""
 
-    def rate_hz(self, dimensions: int, given: int | None) -> int:
-        """Of an input with so many dimensions, 0 for images; raises DataError."""
-        if dimensions != 2:
-            return 0
-        known = self.rates_hz()
-        if given is None and len(known) == 1:
-            return known.pop()
-        if not known:
-            raise DataError(
-                f"two dimensions are sounds [n, samples], which {self.name} does not know; "
-                "a picture is [1, height, width]"
-            )
-        if given is None or given < 1:
-            raise DataError(
-                f"give the parameter rate_hz of the sounds, above 0; {self.name} knows "
-                f"{', '.join(map(str, sorted(known)))}"
-            )
-        return given
-
 
 def find_model(view: NetworkView, name: str, version: str | None) -> Model:
     """The model of that name; raises UnknownTask, also for a version that is not in service."""
     if name == NETWORK:
         found: Model = NetworkModel(view, name, str(view.registry.version), None)
     else:
-        found = TaskModel(view, name, str(view.registry.entry(name).id.version), name)
+        entry = view.registry.entry(name)
+        of = NumberModel if entry.spec.output == "number" else TaskModel
+        found = of(view, name, str(entry.id.version), name)
     if version is not None and version != found.version:
         exists = version.isdecimal() and PathwayId(name, int(version)) in view.registry.pathways
         raise UnknownTask(
@@ -95,22 +91,10 @@ def check_ready(model: Model) -> None:
         raise TaskUnavailable(f"task {model.task} cannot be served: {reason}")
 
 
-def accepted(dimensions: int) -> tuple[str, ...]:
-    """Datatypes of an input with so many dimensions; raises DataError."""
-    if dimensions in (3, 4):
-        return _IMAGES
-    if dimensions == 2:
-        return _SOUNDS
-    raise DataError(
-        "images are [n, height, width] or [n, height, width, channels], sounds [n, samples]; "
-        f"got {dimensions} dimensions"
-    )
-
-
 class TaskModel(Model):
-    """One task, told."""
+    """One task, told, that has classes."""
 
-    OUTPUTS = ("probabilities", "label")
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("probabilities", "label")
 
     @property
     def _entry(self) -> PathwayEntry:
@@ -118,24 +102,29 @@ class TaskModel(Model):
 
     def metadata(self) -> ModelMetadata:
         spec = self._entry.spec
-        kinds = _IMAGES if spec.signature.modality == "image" else _SOUNDS
+        kinds = _DATATYPES[spec.signature.modality]
         about: dict[str, Any] = {"labels": list(spec.labels), "datatypes": list(kinds)}
         if spec.signature.rate_hz:
             about["rate_hz"] = spec.signature.rate_hz
+        if spec.signature.vocabulary:
+            about["vocabulary"] = spec.signature.vocabulary
         return ModelMetadata(
             name=self.name,
             versions=[self.version],
             platform=f"sen_{spec.family}",
             inputs=[_tensor(INPUT, kinds[0], -1, *spec.signature.shape)],
-            outputs=[
-                _tensor("probabilities", "FP32", -1, len(spec.labels)),
-                _tensor("label", "BYTES", -1),
-            ],
+            outputs=self._output_tensors(),
             parameters=about,
         )
 
-    def rates_hz(self) -> set[int]:
-        return {self._entry.spec.signature.rate_hz} - {0}
+    def _output_tensors(self) -> list[TensorMetadata]:
+        return [
+            _tensor("probabilities", "FP32", -1, len(self._entry.spec.labels)),
+            _tensor("label", "BYTES", -1),
+        ]
+
+    def signatures(self) -> Iterable[Signature]:
+        return [self._entry.spec.signature]
 
     def outputs(self, answers: Sequence[Answer]) -> Outputs:
         labels = self._entry.spec.labels
@@ -150,26 +139,47 @@ class TaskModel(Model):
         return str(answers[0].activated[0].pathway.version)
 
 
+class NumberModel(TaskModel):
+    """One task, told, whose target is a number."""
+
+    OUTPUTS = ("value", "deviation")
+
+    def _output_tensors(self) -> list[TensorMetadata]:
+        return [_tensor(name, "FP32", -1) for name in self.OUTPUTS]
+
+    def outputs(self, answers: Sequence[Answer]) -> Outputs:
+        told = [answer.values[0] for answer in answers]
+        return {
+            "value": Tensor.of("FP32", np.array([v.value for v in told], np.float32)),
+            "deviation": Tensor.of("FP32", np.array([v.deviation for v in told], np.float32)),
+        }
+
+
 class NetworkModel(Model):
     """The whole network: the dispatcher decides."""
 
-    OUTPUTS = ("label", "probability", "unknown", "pathways", "weights")
+    OUTPUTS = (
+        *("label", "probability", "unknown", "pathways", "weights"),
+        *("value_name", "value", "deviation"),
+    )
 
     def metadata(self) -> ModelMetadata:
-        signatures = self.view.registry.signatures.values()
-        modalities = sorted({signature.modality for signature in signatures})
+        modalities = sorted(self.modalities())
         images = _tensor(INPUT, "UINT8", -1, -1, -1, -1)
         return ModelMetadata(
             name=self.name,
             versions=[self.version],
             platform="sen",
-            inputs=[_tensor(INPUT, "FP32", -1, -1) if modalities == ["audio"] else images],
+            inputs=[images if "image" in modalities or not modalities else self._flat(modalities)],
             outputs=[
                 _tensor("label", "BYTES", -1),
                 _tensor("probability", "FP32", -1),
                 _tensor("unknown", "BOOL", -1),
                 _tensor("pathways", "BYTES", -1, _ACTIVE),
                 _tensor("weights", "FP32", -1, _ACTIVE),
+                _tensor("value_name", "BYTES", -1),
+                _tensor("value", "FP32", -1),
+                _tensor("deviation", "FP32", -1),
             ],
             parameters={
                 "tasks": [entry.id.task for entry in self.view.registry.entries()],
@@ -178,8 +188,11 @@ class NetworkModel(Model):
             },
         )
 
-    def rates_hz(self) -> set[int]:
-        return {each.rate_hz for each in self.view.registry.signatures.values()} - {0}
+    def _flat(self, modalities: Sequence[Modality]) -> TensorMetadata:
+        return _tensor(INPUT, _DATATYPES[modalities[0]][0], -1, -1)
+
+    def signatures(self) -> Iterable[Signature]:
+        return self.view.registry.signatures.values()
 
     def outputs(self, answers: Sequence[Answer]) -> Outputs:
         best = [a.probabilities[0] if a.probabilities else ("", 0.0) for a in answers]
@@ -195,10 +208,22 @@ class NetworkModel(Model):
             "unknown": Tensor.of("BOOL", np.array([answer.unknown for answer in answers])),
             "pathways": Tensor("BYTES", weights.shape, pathways),
             "weights": Tensor.of("FP32", weights),
+            **_numbers(answers),
         }
 
     def answered_by(self, answers: Sequence[Answer]) -> str:
         return str(answers[0].network_version)
+
+
+def _numbers(answers: Sequence[Answer]) -> Outputs:
+    """The most probable number of each answer; an empty name and 0 where there is none."""
+    nothing = Value(name="", value=0, deviation=0, weight=0)
+    told = [answer.values[0] if answer.values else nothing for answer in answers]
+    return {
+        "value_name": _strings([value.name for value in told]),
+        "value": Tensor.of("FP32", np.array([v.value for v in told], np.float32)),
+        "deviation": Tensor.of("FP32", np.array([v.deviation for v in told], np.float32)),
+    }
 
 
 def _tensor(name: str, datatype: str, *shape: int) -> TensorMetadata:

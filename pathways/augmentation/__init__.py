@@ -1,4 +1,4 @@
-"""Random changes of training inputs that keep their class."""
+"""Random changes of training images and sounds that keep their class."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pathways.augmentation.images import vary as vary_images
 from pathways.augmentation.sounds import vary as vary_sounds
+from pathways.errors import DataError
 from pathways.signature import Signature
 
 __all__ = ["vary"]
@@ -14,8 +15,14 @@ __all__ = ["vary"]
 def vary(x: Tensor, signature: Signature) -> Tensor:
     """Changed copies, float32 [n, *signature.shape], of raw inputs of the same shape.
 
-    Every input is changed in its own way. Draws from torch's global generator.
+    Every input is changed in its own way. Draws from torch's global generator. Raises DataError for
+    tables and text, of which no change is known to keep the class.
     """
     if signature.modality == "image":
         return vary_images(x)
-    return vary_sounds(x, signature.rate_hz)
+    if signature.modality == "audio":
+        return vary_sounds(x, signature.rate_hz)
+    raise DataError(
+        f"inputs of {signature.key} cannot be changed at random without perhaps changing their "
+        "class; learn the task without augment"
+    )

@@ -126,7 +126,7 @@ def change_audio(
     """As `fit_audio`, with structured changes."""
     if signature.modality != "audio":
         raise SignatureError(
-            f"a sound was given where {signature.key} is expected; send an image instead"
+            f"a sound was given where {signature.key} is expected; send {signature.noun} instead"
         )
     if wave.dtype != np.float32 or wave.ndim != 1:
         raise SignatureError(

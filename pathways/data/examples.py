@@ -26,12 +26,16 @@ class Examples:
     """Class of each example [n], an index into `labels`; not checked yet."""
 
     labels: tuple[str, ...]
-    """Class names in order."""
+    """Class names in order; of numbers, what they are called."""
 
     name: Callable[[int], str]
     """What to call the example of a row in an error message."""
 
     notes: tuple[str, ...] = ()
+
+    values: NDArray[np.floating] | None = None
+    """The number to predict of each example [n]; None where there are classes. `y` says nothing
+    then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,28 @@ class Sounds(Examples):
     """The sound of a row: float32 [samples] in -1..1, rate in Hz; may raise DataError."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rows(Examples):
+    """Examples that are rows of a table of numbers."""
+
+    x: NDArray[np.float32]
+    """[n, columns]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(Examples):
+    """Examples that are token sequences."""
+
+    x: NDArray[np.int32]
+    """[n, tokens]; 0 is padding."""
+
+    vocabulary: int
+    """Token ids there are."""
+
+
+AnyExamples = Images | Sounds | Rows | Texts
+
+
 def encoded(
     modality: Modality,
     body: Callable[[int], bytes],
@@ -58,6 +84,7 @@ def encoded(
     labels: tuple[str, ...],
     name: Callable[[int], str],
     notes: tuple[str, ...] = (),
+    values: NDArray[np.floating] | None = None,
 ) -> Images | Sounds:
     """Examples whose rows are encoded files, `body(row)`, decoded when they are read."""
     if modality == "image":
@@ -65,12 +92,12 @@ def encoded(
         def image(row: int) -> NDArray[np.uint8]:
             return decode_image(body(row), name=name(row))
 
-        return Images(y=y, labels=labels, name=name, notes=notes, read=image)
+        return Images(y=y, labels=labels, name=name, notes=notes, values=values, read=image)
 
     def sound(row: int) -> tuple[NDArray[np.float32], int]:
         return decode_audio(body(row), name=name(row))
 
-    return Sounds(y=y, labels=labels, name=name, notes=notes, read=sound)
+    return Sounds(y=y, labels=labels, name=name, notes=notes, values=values, read=sound)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -131,7 +131,7 @@ def change_image(
 def _check_image(image: NDArray[np.uint8], signature: Signature) -> None:
     if signature.modality != "image":
         raise SignatureError(
-            f"an image was given where {signature.key} is expected; send a sound instead"
+            f"an image was given where {signature.key} is expected; send {signature.noun} instead"
         )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in _COLOURS:
         raise SignatureError(

@@ -10,25 +10,47 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pathways.data.audio import change_audio
 from pathways.data.changes import Change, summarise
-from pathways.data.examples import MAX_TASK_BYTES, Examples, Images, Sounds
+from pathways.data.examples import (
+    MAX_TASK_BYTES,
+    AnyExamples,
+    Examples,
+    Images,
+    Rows,
+    Sounds,
+    Texts,
+)
 from pathways.data.images import change_image
 from pathways.data.layouts import open_layout
 from pathways.data.task import TaskData
 from pathways.errors import DataError, SignatureError, TooLargeError
-from pathways.signature import Signature, audio_signature, image_signature
+from pathways.signature import (
+    Modality,
+    Signature,
+    audio_signature,
+    image_signature,
+    table_signature,
+    text_signature,
+)
 
 Progress = Callable[[int, int], None]
 """Called with (examples done, examples in all) from the caller's own thread."""
 
 _Result = TypeVar("_Result")
 _Number = TypeVar("_Number", bound=np.generic)
+
+_KINDS: dict[type[Examples], Modality] = {
+    Images: "image",
+    Sounds: "audio",
+    Rows: "table",
+    Texts: "text",
+}
 
 _ROWS_AT_ONCE = 32  # one piece of work for a thread: much longer than handing it over takes
 
@@ -49,44 +71,63 @@ def load_task(
     signature: Signature | None = None,
     progress: Progress | None = None,
     max_bytes: int = MAX_TASK_BYTES,
+    target: str | None = None,
 ) -> Loaded:
-    """The task at `path`: a folder of class folders, an .npz or a Parquet file.
+    """The task at `path`: a folder of class folders, an .npz, a Parquet or a CSV file.
 
     Without a `signature`, images take the most common size and mode among them, sounds the
-    default audio signature. Classes are ordered by name, numbers by value. Decoded and unpacked
-    it may take `max_bytes`. Raises DataError (CorruptFileError for a damaged file, TooLargeError)
-    or SignatureError, naming the file or value.
+    default audio signature. Classes are ordered by name, numbers by value. target: the column of a
+    Parquet or CSV file that holds a number to predict, or what to call the numbers in an .npz.
+    Decoded and unpacked it may take `max_bytes`. Raises DataError (CorruptFileError for a damaged
+    file, TooLargeError) or SignatureError, naming the file or value.
     """
     path = Path(path)
-    examples = open_layout(path, max_bytes)
+    examples = open_layout(path, max_bytes, target)
     _check(examples, signature, path, max_bytes)
-    x: NDArray[np.uint8] | NDArray[np.float32]
+    x: NDArray[Any]
     if isinstance(examples, Images):
         x, signature, notes = _load_images(examples, signature, path, max_bytes, progress)
-    else:
+    elif isinstance(examples, Sounds):
         x, signature, notes = _load_sounds(examples, signature, progress)
+    else:
+        x, notes = examples.x, ()
     try:
-        data = TaskData(x=x, y=examples.y, labels=examples.labels, signature=signature)
-    except DataError as error:
+        data = _task_data(x, examples, signature or _signature_of(examples))
+    except (DataError, SignatureError) as error:
         raise type(error)(f"{path}: {error}") from error
     return Loaded(data=data, notes=examples.notes + notes)
 
 
-def _check(examples: Examples, signature: Signature | None, path: Path, max_bytes: int) -> None:
+def _task_data(x: NDArray[Any], examples: Examples, signature: Signature) -> TaskData:
+    if examples.values is None:
+        return TaskData(x=x, y=examples.y, labels=examples.labels, signature=signature)
+    (name,) = examples.labels
+    return TaskData.of_numbers(x=x, values=examples.values, name=name, signature=signature)
+
+
+def _signature_of(examples: AnyExamples) -> Signature:
+    """What rows of a table, or texts, have; raises SignatureError."""
+    if isinstance(examples, Texts):
+        return text_signature(examples.x.shape[1], examples.vocabulary)
+    assert isinstance(examples, Rows), "images and sounds are fitted to a signature when loaded"
+    return table_signature(examples.x.shape[1])
+
+
+def _check(examples: AnyExamples, signature: Signature | None, path: Path, max_bytes: int) -> None:
     """What can be told before anything is decoded."""
-    if len(examples.labels) == 1:
+    if len(examples.labels) == 1 and examples.values is None:
         raise DataError(
             f"{path} has one class only ({examples.labels[0]}); a task needs at least two: "
             "add examples of another class"
         )
-    given = "image" if isinstance(examples, Images) else "audio"
+    given = _KINDS[type(examples)]
     if signature is not None and signature.modality != given:
         raise SignatureError(
             f"{path} holds {given} data, but the signature is {signature.key}; "
             "give other data or another signature"
         )
     if signature is not None:
-        item_bytes = prod(signature.shape) * (1 if given == "image" else 4)
+        item_bytes = prod(signature.shape) * signature.dtype.itemsize
         _check_bytes(len(examples.y) * item_bytes, path, max_bytes)
 
 

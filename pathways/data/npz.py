@@ -1,9 +1,11 @@
-"""The .npz layout: arrays `x` and `y`, optional `labels`, and `rate_hz` for sounds."""
+"""The .npz layout: arrays `x` and `y`, optional `labels`, `rate_hz` for sounds, `vocabulary` for
+token ids."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,20 @@ from numpy.typing import NDArray
 from pathways.data.archives import open_zip
 from pathways.data.audio import check_rate
 from pathways.data.classes import Classes, from_integers, from_strings
-from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds
+from pathways.data.examples import MAX_TASK_BYTES, AnyExamples, Images, Rows, Sounds, Texts
 from pathways.data.npy import read_npy
+from pathways.data.sequences import as_tokens
+from pathways.data.tables import TARGET, Answers
 from pathways.errors import CorruptFileError, DataError
 
-_KNOWN = ("x", "y", "labels", "rate_hz")
+_KNOWN = ("x", "y", "labels", "rate_hz", "vocabulary")
 
 
-def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
-    """The examples of an .npz file; raises DataError naming the array at fault."""
+def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES, target: str | None = None) -> AnyExamples:
+    """The examples of an .npz file: floats in `y` are numbers to predict, called `target`.
+
+    Raises DataError naming the array at fault.
+    """
     arrays = _read(path, max_bytes)
     missing = [key for key in ("x", "y") if key not in arrays]
     if missing:
@@ -31,14 +38,27 @@ def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
             "numpy.savez(path, x=..., y=...)"
         )
     x = arrays["x"]
-    y, labels = _classes(arrays, path)
+    answers, notes = _answers(arrays, target, path)
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"{path}: x holds no examples; its shape is {list(x.shape)}")
-    if len(x) != len(y):
-        raise DataError(f"{path}: x has {len(x)} examples but y has {len(y)}; they must match")
+    if len(x) != len(answers.y):
+        raise DataError(
+            f"{path}: x has {len(x)} examples but y has {len(answers.y)}; they must match"
+        )
+    examples = _examples(arrays, answers, path)
+    return replace(examples, notes=examples.notes + notes)
+
+
+def _examples(arrays: dict[str, NDArray[Any]], answers: Answers, path: Path) -> AnyExamples:
+    """By what x looks like, and the arrays beside it."""
+    x = arrays["x"]
     if "rate_hz" in arrays:
-        return _sounds(x, _rate(arrays["rate_hz"], path), y, labels, path)
-    return _images(x, y, labels, path)
+        return _sounds(x, _rate(arrays["rate_hz"], path), answers, path)
+    if "vocabulary" in arrays:
+        return _texts(x, _whole(arrays["vocabulary"], f"{path}: vocabulary"), answers, path)
+    if x.ndim == 2:
+        return _rows(x, answers, path)
+    return _images(x, answers, path)
 
 
 def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
@@ -59,13 +79,29 @@ def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path} cannot be read ({error.strerror}); check the file") from error
 
 
-def _classes(arrays: dict[str, NDArray[Any]], path: Path) -> Classes:
+def _answers(
+    arrays: dict[str, NDArray[Any]], target: str | None, path: Path
+) -> tuple[Answers, tuple[str, ...]]:
+    """What is to be predicted, and a note where somebody might have meant classes."""
     y, source = arrays["y"], f"{path}: y"
     if y.ndim != 1:
         raise DataError(
             f"{source} must have one label per example [n], got the shape {list(y.shape)}; "
             "flatten it, or take argmax(axis=1) of one-hot labels"
         )
+    if target is None and y.dtype.kind != "f":
+        classes, labels = _classes(arrays, source, path)
+        return Answers(y=classes, labels=labels), ()
+    if y.dtype.kind not in "iuf":
+        raise DataError(f"{source} must hold numbers to predict, got {y.dtype}; convert it")
+    name = target or TARGET
+    answers = Answers(y=np.zeros(len(y), np.int64), labels=(name,), values=y.astype(np.float64))
+    notes = () if target else (f"y is {y.dtype}: a number is learned, classes would be integers",)
+    return answers, notes
+
+
+def _classes(arrays: dict[str, NDArray[Any]], source: str, path: Path) -> Classes:
+    y = arrays["y"]
     names = _class_names(arrays["labels"], path) if "labels" in arrays else None
     if y.dtype.kind == "U":
         return from_strings(y.tolist(), names, source)
@@ -84,9 +120,31 @@ def _class_names(labels: NDArray[Any], path: Path) -> tuple[str, ...]:
 
 
 def _rate(value: NDArray[Any], path: Path) -> int:
+    return check_rate(_whole(value, f"{path}: rate_hz"), f"{path}: x")
+
+
+def _whole(value: NDArray[Any], source: str) -> int:
     if value.size != 1 or value.dtype.kind not in "iuf" or value.item() != int(value.item()):
-        raise DataError(f"{path}: rate_hz must be one whole number, such as 8000; got {value}")
-    return check_rate(int(value.item()), f"{path}: x")
+        raise DataError(f"{source} must be one whole number, such as 8000; got {value}")
+    return int(value.item())
+
+
+def _rows(x: NDArray[Any], answers: Answers, path: Path) -> Rows:
+    if x.dtype.kind != "f" or x.shape[1] == 0:
+        raise DataError(
+            f"{path}: x is {x.dtype} {list(x.shape)}; a table is a float array [n, columns], token "
+            "ids [n, tokens] need an array vocabulary, sounds [n, samples] an array rate_hz"
+        )
+    _finite_range(x, path)
+    with np.errstate(over="ignore"):  # refused as infinite by the task's data
+        rows = x.astype(np.float32)
+    notes = (f"x is read as a table of {x.shape[1]} columns; sounds need an array rate_hz",)
+    return Rows(**vars(answers), name=_namer(path), x=rows, notes=notes)
+
+
+def _texts(x: NDArray[Any], vocabulary: int, answers: Answers, path: Path) -> Texts:
+    ids = as_tokens(x, f"{path}: x")
+    return Texts(**vars(answers), name=_namer(path), x=ids, vocabulary=vocabulary)
 
 
 def _finite_range(x: NDArray[Any], path: Path) -> tuple[float, float]:
@@ -97,9 +155,7 @@ def _finite_range(x: NDArray[Any], path: Path) -> tuple[float, float]:
     return float(x.min()), float(x.max())
 
 
-def _sounds(
-    x: NDArray[Any], rate_hz: int, y: NDArray[np.int64], labels: tuple[str, ...], path: Path
-) -> Sounds:
+def _sounds(x: NDArray[Any], rate_hz: int, answers: Answers, path: Path) -> Sounds:
     if x.ndim != 2 or x.dtype.kind != "f" or x.shape[1] == 0:
         raise DataError(
             f"{path}: with rate_hz, x must be mono float32 [n, samples], got {x.dtype} "
@@ -111,10 +167,10 @@ def _sounds(
             f"{path}: x runs from {low:g} to {high:g}, sound must lie in -1..1; scale it"
         )
     waves = x.astype(np.float32)
-    return Sounds(y=y, labels=labels, name=_namer(path), read=lambda row: (waves[row], rate_hz))
+    return Sounds(**vars(answers), name=_namer(path), read=lambda row: (waves[row], rate_hz))
 
 
-def _images(x: NDArray[Any], y: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> Images:
+def _images(x: NDArray[Any], answers: Answers, path: Path) -> Images:
     pixels = x[..., np.newaxis] if x.ndim == 3 else x
     if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or 0 in pixels.shape:
         raise DataError(
@@ -122,14 +178,10 @@ def _images(x: NDArray[Any], y: NDArray[np.int64], labels: tuple[str, ...], path
             "[n, height, width, 1 or 3]" + _shape_remedy(x)
         )
     converted, notes = _to_uint8(pixels, path)
-    return Images(
-        y=y, labels=labels, name=_namer(path), notes=notes, read=lambda row: converted[row]
-    )
+    return Images(**vars(answers), name=_namer(path), notes=notes, read=lambda row: converted[row])
 
 
 def _shape_remedy(x: NDArray[Any]) -> str:
-    if x.ndim == 2:
-        return "; sounds [n, samples] need an array rate_hz"
     if x.ndim == 4 and x.shape[1] in (1, 3):
         return "; move the channels last with x.transpose(0, 2, 3, 1)"
     return "; reshape it"

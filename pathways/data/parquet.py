@@ -1,26 +1,32 @@
-"""The Parquet layout: a column `image` or `audio` of encoded files and a column `label`."""
+"""The Parquet layout: a column `image` or `audio` of encoded files, or else columns of numbers, and
+a column `label` or a target."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-import numpy as np
-
-from pathways.data.classes import Classes, from_integers, from_strings
-from pathways.data.examples import MAX_TASK_BYTES, Images, Sounds, encoded
+from pathways.data.examples import MAX_TASK_BYTES, AnyExamples, encoded
+from pathways.data.tables import Answers, answer_column, read_answers, rows
 from pathways.errors import CorruptFileError, DataError, TooLargeError
-from pathways.signature import Modality
+
+Encoded = Literal["image", "audio"]
 
 _ROWS_AT_ONCE = 256
 # Columns kept as dictionaries: a file names a value once, however many rows have it.
-_ENCODED = {*get_args(Modality), *(f"{kind}.bytes" for kind in get_args(Modality))}
+_ENCODED = {*get_args(Encoded), *(f"{kind}.bytes" for kind in get_args(Encoded))}
 
 
-def open_parquet(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
-    """The examples of a Parquet file; raises DataError naming the column or row at fault."""
+def open_parquet(
+    path: Path, max_bytes: int = MAX_TASK_BYTES, target: str | None = None
+) -> AnyExamples:
+    """The examples of a Parquet file: encoded images or sounds, or a table's rows.
+
+    target: the column to predict, in place of `label` or `target`. Raises DataError naming the
+    column or row at fault.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -31,24 +37,32 @@ def open_parquet(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds
         with pyarrow.parquet.ParquetFile(path, metadata=about, read_dictionary=kept) as file:
             schema = file.schema_arrow
             modality = _modality(schema.names, path)
-            _check_encoded(schema.field(modality).type, f"{path}: column {modality}")
-            table = _table(file, [modality, "label"], path, max_bytes)
+            wanted = answer_column(schema.names, target, path)
+            if modality is not None:
+                _check_encoded(schema.field(modality).type, f"{path}: column {modality}")
+            columns = list(schema.names) if modality is None else [modality, wanted]
+            table = _table(file, columns, path, max_bytes)
         if table.num_rows == 0:
             raise DataError(f"{path} has no rows; write some examples")
-        y, labels = _classes(table.column("label"), _class_names(schema, path), path)
+        names = _class_names(schema, path)
+        answers = read_answers(table.column(wanted), wanted, target, names, path)
+        if modality is None:
+            return rows(table, [name for name in columns if name != wanted], answers, path)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise CorruptFileError(
             f"{path} cannot be read as Parquet ({reason}); write or copy it again"
         ) from error
 
+    return _encoded(table.column(modality), modality, answers, path)
+
+
+def _encoded(column: Any, modality: Encoded, answers: Answers, path: Path) -> AnyExamples:
     def name(row: int) -> str:
         return f"{path}: row {row} of column {modality}"
 
-    files = _files(table.column(modality))
-    return encoded(
-        modality, lambda row: _body(files[row], name(row)), y=y, labels=labels, name=name
-    )
+    files = _files(column)
+    return encoded(modality, lambda row: _body(files[row], name(row)), **vars(answers), name=name)
 
 
 def _table(file: Any, columns: list[str], path: Path, max_bytes: int) -> Any:
@@ -70,18 +84,13 @@ def _table(file: Any, columns: list[str], path: Path, max_bytes: int) -> Any:
     return pyarrow.Table.from_batches(batches, None if batches else schema)
 
 
-def _modality(columns: Sequence[str], path: Path) -> Modality:
-    known: tuple[Modality, ...] = get_args(Modality)
+def _modality(columns: Sequence[str], path: Path) -> Encoded | None:
+    """What the encoded files are; None for a table of numbers."""
+    known: tuple[Encoded, ...] = get_args(Encoded)
     found = [kind for kind in known if kind in columns]
-    present = ", ".join(columns) or "none"
     if len(found) > 1:
         raise DataError(f"{path} has both a column image and a column audio; keep one of them")
-    if not found or "label" not in columns:
-        missing = "label" if found else " or ".join(known)
-        raise DataError(
-            f"{path} has no column {missing}; its columns are {present}: rename or add it"
-        )
-    return found[0]
+    return found[0] if found else None
 
 
 def _check_encoded(kind: Any, source: str) -> None:
@@ -117,23 +126,6 @@ def _body(cell: Any, name: str) -> bytes:
             "remove the row"
         )
     return body
-
-
-def _classes(column: Any, names: tuple[str, ...] | None, path: Path) -> Classes:
-    import pyarrow
-
-    types = pyarrow.types
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    source = f"{path}: column label"
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-        raise DataError(f"{source} is empty in row {row}; label it or remove the row")
-    if types.is_integer(column.type):
-        return from_integers(np.asarray(column.to_numpy(), np.int64), names, source)
-    if types.is_string(column.type) or types.is_large_string(column.type):
-        return from_strings(column.to_pylist(), None, source)
-    raise DataError(f"{source} must hold integers or strings, got {column.type}; convert it")
 
 
 def _class_names(schema: Any, path: Path) -> tuple[str, ...] | None:

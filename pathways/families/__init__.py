@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 FAMILIES: dict[str, str] = {
+    "bag": "pathways.families.bag:BagBody",
     "cnn": "pathways.families.cnn:CnnBody",
     "forest": "pathways.families.forest:ForestBody",
     "lstm": "pathways.families.lstm:LstmBody",
@@ -32,7 +33,12 @@ FAMILIES: dict[str, str] = {
     "torchvision": "pathways.families.backbone:BackboneBody",
 }
 """Those of this package; a module of a user's own is named `package.module:Class`."""
-_DEFAULTS: dict[Modality, str] = {"image": "mlp", "audio": "melcnn"}
+_DEFAULTS: dict[Modality, str] = {
+    "image": "mlp",
+    "audio": "melcnn",
+    "table": "mlp",
+    "text": "bag",
+}
 
 
 def default_family(signature: Signature) -> str:
@@ -81,11 +87,12 @@ def _body_type(family: str, signature: Signature) -> type[Body]:
     place = "pathways.families.own:OwnBody" if is_own(family) else FAMILIES[family]
     module, _, name = place.partition(":")
     body_type: type[Body] = getattr(import_module(module), name)
-    if body_type.modality not in (None, signature.modality):
+    if signature.modality not in body_type.modalities:
         fitting = default_family(signature)
+        reads = " and ".join(body_type.modalities)
         raise FamilyError(
-            f"family {family} reads {body_type.modality} inputs but the task has signature "
-            f"{signature.key}; use {fitting}"
+            f"family {family} reads {reads} inputs but the task has signature {signature.key}; "
+            f"use {fitting}"
         )
     return body_type
 

@@ -37,7 +37,7 @@ class BackboneOptions:
 class BackboneBody(Body):
     """Pictures → three channels, resized and normalised → features of the backbone."""
 
-    modality = "image"
+    modalities = ("image",)
     Options = BackboneOptions
     vectorises = False
 

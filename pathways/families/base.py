@@ -16,12 +16,12 @@ from pathways.signature import Modality, Signature
 class Body(nn.Module):
     """The part of a pathway below its head.
 
-    A subclass names the modality it reads and a frozen dataclass `Options` of its sizes, and
+    A subclass names the modalities it reads and a frozen dataclass `Options` of its sizes, and
     sets `width` (number of hidden units it gives) when it is made.
     """
 
-    modality: ClassVar[Modality | None]
-    """The kind of input it reads; None: every kind."""
+    modalities: ClassVar[tuple[Modality, ...]]
+    """The kinds of input it reads."""
     Options: ClassVar[type[Any]]
     vectorises: ClassVar[bool] = True
     """Whether torch.vmap can run many of them as one."""
@@ -38,10 +38,18 @@ class Body(nn.Module):
         self.signature = signature
         self.options = options
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """The fixed, parameter-free part, computed once for a whole training set.
+    def calibrate(self, x: Tensor) -> None:
+        """Look at the training inputs [n, *signature.shape] before training, once.
 
-        x: [n, *signature.shape], 0..255 for images, -1..1 for audio.
+        What is set here lies in buffers, so it is in the weight file and frozen with the weights.
+        """
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """The fixed part, the same for every body of these options, computed once for a whole
+        training set.
+
+        x: [n, *signature.shape]; 0..255 for images, -1..1 for audio, of any scale for tables,
+        token ids for text.
         """
         raise TypeError(f"{type(self).__name__} does not say how it prepares inputs")
 

@@ -24,7 +24,7 @@ class CnnOptions:
 class CnnBody(Body):
     """Pixels in 0..1 → three convolutions and a hidden layer (see `convolution`)."""
 
-    modality = "image"
+    modalities = ("image",)
     Options = CnnOptions
     units = "hidden"
 

@@ -38,7 +38,7 @@ class Fit:
 class FittedBody(Body):
     """A body that is fitted; made from options without fitted sizes it is good for `fit` only."""
 
-    modality = None
+    modalities = ("image", "audio", "table")  # a token's id is no quantity
     vectorises = False
     lends = False
     unit: ClassVar[str]

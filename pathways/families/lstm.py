@@ -31,7 +31,7 @@ class LstmOptions:
 class LstmBody(Body):
     """Waveform → log-Mel spectrum → LSTM → mean over time → two ReLU layers."""
 
-    modality = "audio"
+    modalities = ("audio",)
     Options = LstmOptions
     vectorises = False
 

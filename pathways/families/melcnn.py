@@ -41,7 +41,7 @@ class MelCnnBody(Body):
     al. 2019).
     """
 
-    modality = "audio"
+    modalities = ("audio",)
     Options = MelCnnOptions
     units = "hidden"
 

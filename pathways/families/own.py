@@ -21,16 +21,19 @@ from pathways.errors import FamilyError, ModuleMissingError
 from pathways.families.base import Body, check_refillable
 from pathways.families.failures import failures_of
 from pathways.families.options import Arguments
-from pathways.signature import Signature
+from pathways.signature import MODALITIES, Signature
 from pathways.weights import fitting_weights
 
 _ROWS = 2  # normalisation over a batch needs more than one
 
 
+_LARGEST = {"image": 255, "text": 1}  # of an input; ids of 0 are in every vocabulary
+
+
 class OwnBody(Body):
     """Wraps a module of a user's own; raises FamilyError where it breaks the contract."""
 
-    modality = None
+    modalities = MODALITIES
     vectorises = False  # vmap cannot run every module, and asks for functions without state
 
     def __init__(self, signature: Signature, options: Arguments) -> None:
@@ -48,7 +51,7 @@ class OwnBody(Body):
     def prepare(self, x: Tensor) -> Tensor:
         if self.signature.modality == "image":
             return x.permute(0, 3, 1, 2).float() / 255
-        return x.float()
+        return x.long() if self.signature.modality == "text" else x.float()
 
     def forward(self, prepared: Tensor) -> Tensor:
         with failures_of(self.family):
@@ -71,7 +74,7 @@ class OwnBody(Body):
         self.eval()
         # Noise, since a module may divide by what does not vary in zeros; of no global generator.
         noise = torch.rand(_ROWS, *self.signature.shape, generator=torch.Generator())
-        x = self.prepare(255 * noise if self.signature.modality == "image" else noise)
+        x = self.prepare(noise * _LARGEST.get(self.signature.modality, 1))
         with failures_of(self.family):
             first, second = self.module(x), self.module(x)
         width = self._check(first, _ROWS, None)

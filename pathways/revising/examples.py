@@ -105,6 +105,11 @@ def _check_apart(data: TaskData, held_out: TaskData) -> None:
 
 
 def _check_task(spec: PathwaySpec, data: TaskData, what: str) -> None:
+    if spec.output != "classes":
+        raise DataError(
+            f"{spec.id.task} predicts a number; only tasks with classes are improved, pruned or "
+            "share units"
+        )
     if data.signature != spec.signature:
         raise DataError(
             f"{spec.id} reads {spec.signature.key}, but the {what} have {data.signature.key}; "

@@ -427,6 +427,8 @@ def many(n: int) -> list[dict[str, Any]]:
                 "links": [link] if source else [],
                 "examples": 100,
                 "held_out_accuracy": 0.9,
+                "held_out_r2": None,
+                "output": "classes",
                 "learned_at": "2025-01-01T00:00:00+00:00",
             }
         )

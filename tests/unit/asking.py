@@ -33,7 +33,8 @@ def dispatcher(
 
 def all_resident(slots: LocalSlots, **view: Any) -> NetworkDispatcher:
     """Every pathway in a slot of its own."""
-    placement = slots.placement(**{task: slots.start(task) for task in TASKS})
+    tasks = [entry.id.task for entry in slots.network.registry.entries()]
+    placement = slots.placement(**{task: slots.start(task) for task in tasks})
     return dispatcher(slots, placement=placement, **view)
 
 

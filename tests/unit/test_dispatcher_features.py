@@ -15,6 +15,10 @@ KINDS = [
     ("image", (5, 9, 1), 0),
     ("audio", (8_000,), 8_000),
     ("audio", (100,), 16_000),
+    ("table", (3,), 0),
+    ("table", (100,), 0),
+    ("text", (40,), 0),
+    ("text", (1,), 0),
 ]
 
 
@@ -22,6 +26,8 @@ def inputs(modality: str, shape: tuple[int, ...], n: int = 5) -> NDArray[np.gene
     random = np.random.default_rng(0)
     if modality == "image":
         return random.integers(0, 256, (n, *shape), dtype=np.uint8)
+    if modality == "text":
+        return random.integers(0, 5_000, (n, *shape), dtype=np.int32)
     return random.standard_normal((n, *shape)).astype(np.float32) * 0.1
 
 
@@ -90,6 +96,8 @@ def test_the_volume_of_a_clip_does_not_matter() -> None:
         ("image", (28, 28), 0, 500),
         ("audio", (8_000,), 0, 500),
         ("audio", (8_000, 2), 8_000, 500),
+        ("table", (3, 2), 0, 500),
+        ("text", (), 0, 500),
         ("image", (28, 28, 1), 0, 32),
     ],
 )
@@ -106,3 +114,36 @@ def test_inputs_of_another_shape_or_type_are_refused() -> None:
         features(np.zeros((2, 28, 27, 1), dtype=np.uint8))
     with pytest.raises(FeatureError, match="float32"):
         features(np.zeros((2, 28, 28, 1), dtype=np.float32))
+
+
+def test_columns_of_any_scale_have_features_that_tell_rows_apart() -> None:
+    features = make_features("table", (1,))
+    values = np.array([[0], [1e-4], [1e-2], [1], [1.5], [1e6], [1.5e6], [-1e6], [3e38]], np.float32)
+    given = features(values)
+    apart = np.linalg.norm(given[1:] - given[:-1], axis=1)
+    assert np.isfinite(given).all()
+    assert apart.min() > 0.05
+
+
+def test_padding_and_the_order_of_tokens_do_not_matter() -> None:
+    features = make_features("text", (6,))
+    x = np.array([[3, 9, 9, 0, 0, 0], [0, 9, 3, 9, 0, 0], [3, 9, 0, 0, 0, 0]], np.int32)
+    given = features(x)
+    np.testing.assert_array_equal(given[0], given[1])
+    assert np.abs(given[0] - given[2]).max() > 1e-3
+    nothing = features(np.zeros((1, 6), np.int32))
+    assert np.isfinite(nothing).all()
+
+
+def test_texts_that_share_words_are_nearer_than_others() -> None:
+    features = make_features("text", (30,))
+    x = np.arange(1, 31, dtype=np.int32)[None].repeat(3, axis=0)
+    x[1, 20:] += 1_000  # two thirds are the same
+    x[2] += 2_000
+    near, far = (np.linalg.norm(row - features(x)[0]) for row in features(x)[1:])
+    assert near < 0.8 * far
+
+
+def test_tokens_have_the_same_vectors_on_every_machine() -> None:
+    first = make_features("text", (1,))(np.array([[7]], np.int32))[0, :8]
+    assert np.sign(first).astype(int).tolist() == [1, -1, -1, 1, -1, -1, 1, -1]

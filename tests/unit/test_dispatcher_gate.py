@@ -27,10 +27,11 @@ class Kind:
     modality: str
     shape: tuple[int, ...]
     rate_hz: int = 0
+    vocabulary: int = 0
 
     @property
     def key(self) -> str:
-        return f"{self.modality}-{'x'.join(map(str, self.shape))}-{self.rate_hz}"
+        return f"{self.modality}-{'x'.join(map(str, self.shape))}-{self.rate_hz or self.vocabulary}"
 
 
 def image(height: int, width: int, channels: int = 1) -> Kind:
@@ -39,6 +40,14 @@ def image(height: int, width: int, channels: int = 1) -> Kind:
 
 def audio(samples: int, rate_hz: int = 8_000) -> Kind:
     return Kind("audio", (samples,), rate_hz)
+
+
+def table(columns: int) -> Kind:
+    return Kind("table", (columns,))
+
+
+def text(tokens: int, vocabulary: int) -> Kind:
+    return Kind("text", (tokens,), vocabulary=vocabulary)
 
 
 def choose(observed: InputType, *known: InputType) -> str:
@@ -79,6 +88,27 @@ def test_a_clip_goes_to_the_shortest_that_holds_it_at_any_rate() -> None:
 
 def test_of_two_equally_long_clips_the_same_rate_wins() -> None:
     assert choose(audio(7_000), audio(16_000, 16_000), audio(8_000)) == audio(8_000).key
+
+
+def test_a_table_fits_its_own_width_alone() -> None:
+    assert choose(table(4), table(3), table(4), table(5)) == table(4).key
+    with pytest.raises(NoTaskFits, match="Give as many columns"):
+        gate(table(6), [table(5), table(7), image(6, 1)])
+
+
+def test_text_goes_to_the_shortest_that_holds_it_and_its_ids() -> None:
+    short, long, other = text(16, 500), text(64, 500), text(32, 9_000)
+    assert choose(text(10, 400), short, long, other) == short.key
+    assert choose(text(20, 400), short, long, other) == other.key
+    assert choose(text(40, 400), short, long, other) == long.key
+    assert choose(text(99, 400), short, long, other) == long.key
+    assert choose(text(10, 501), short, long, other) == other.key
+    assert choose(text(10, 400), text(16, 9_000), short) == short.key
+
+
+def test_text_whose_ids_no_task_knows_is_refused() -> None:
+    with pytest.raises(NoTaskFits, match="Give ids of one of these vocabularies"):
+        gate(text(5, 9_001), [text(16, 500), text(32, 9_000)])
 
 
 def test_the_message_names_what_was_seen_what_is_known_and_the_remedy() -> None:

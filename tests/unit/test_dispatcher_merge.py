@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dispatcher import Decision, DispatcherError, SelectConfig, merge, rows_by_task, select
+from dispatcher import (
+    Blended,
+    Decision,
+    DispatcherError,
+    SelectConfig,
+    blend,
+    merge,
+    rows_by_task,
+    select,
+)
 
 TASKS = np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]])
 PROBABILITIES = np.array([[0.7, 0.3, 0.0], [0.99, 0.01, 0.0], [0.5, 0.3, 0.2]], dtype=np.float32)
@@ -75,3 +84,23 @@ def test_rows_are_grouped_by_pathway_but_for_unknown_inputs() -> None:
     ]
     assert rows_by_task(decisions) == {"a": [0], "b": [0, 2]}
     assert [decision.unknown for decision in decisions] == [False, True, False]
+
+
+def test_a_number_of_one_pathway_stays_as_it_is() -> None:
+    assert blend([(0.25, "price", 10.0, 2.0)]) == [Blended("price", 10.0, 2.0, 0.25)]
+    assert blend([]) == []
+
+
+def test_a_number_of_two_pathways_has_the_moments_of_their_mixture() -> None:
+    (blended,) = blend([(0.6, "price", 10.0, 1.0), (0.2, "price", 14.0, 3.0)])
+    rng = np.random.default_rng(0)
+    first = rng.random(400_000) < 0.75
+    drawn = np.where(first, rng.normal(10, 1, 400_000), rng.normal(14, 3, 400_000))
+    assert (blended.value, blended.weight) == (pytest.approx(11.0), pytest.approx(0.8))
+    assert blended.value == pytest.approx(drawn.mean(), abs=0.02)
+    assert blended.deviation == pytest.approx(drawn.std(), rel=0.01)
+
+
+def test_numbers_of_other_names_are_told_most_probable_first() -> None:
+    blended = blend([(0.3, "b", 1.0, 1.0), (0.5, "c", 2.0, 1.0), (0.3, "a", 3.0, 1.0)])
+    assert [number.name for number in blended] == ["c", "a", "b"]

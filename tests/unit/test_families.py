@@ -9,19 +9,30 @@ import pytest
 import torch
 from torch import Tensor
 
-from pathways import FamilyError, Signature, audio_signature, image_signature
+from pathways import (
+    FamilyError,
+    Signature,
+    audio_signature,
+    image_signature,
+    table_signature,
+    text_signature,
+)
 from pathways.families import FAMILIES, default_family, make_body, plain_options
 from pathways.families.fitted import FittedBody
 from pathways.families.lstm import LstmBody
 from pathways.model import PathwayModel, parameter_count
 
 IMAGE, SOUND = image_signature(), audio_signature()
+ROW, TEXT = table_signature(7), text_signature(12, 50)
+MADE_FOR = {"lstm": SOUND, "melcnn": SOUND, "bag": TEXT}
 
 
 def batch(signature: Signature, n: int = 3) -> Tensor:
     torch.manual_seed(0)
     if signature.modality == "image":
         return torch.randint(0, 256, (n, *signature.shape), dtype=torch.uint8)
+    if signature.modality == "text":
+        return torch.randint(0, signature.vocabulary, (n, *signature.shape), dtype=torch.int32)
     return torch.rand(n, *signature.shape) * 2 - 1
 
 
@@ -63,6 +74,8 @@ def test_the_cnn_has_three_convolutions_and_a_hidden_layer() -> None:
         ("lstm", audio_signature(16_000, 4_000), {"bands": 20, "units": 4, "width": 8}),
         ("melcnn", SOUND, {"channels": 2, "hidden": 8}),
         ("melcnn", audio_signature(16_000, 4_000), {"bands": 16, "frames": 24, "hidden": 8}),
+        ("mlp", ROW, {"hidden": 8}),
+        ("bag", TEXT, {"embedding": 5, "hidden": 8}),
     ],
 )
 def test_a_body_gives_as_many_hidden_units_as_it_says(
@@ -77,7 +90,15 @@ def test_a_body_gives_as_many_hidden_units_as_it_says(
 
 
 @pytest.mark.parametrize(
-    ("family", "signature"), [("mlp", IMAGE), ("cnn", IMAGE), ("lstm", SOUND), ("melcnn", SOUND)]
+    ("family", "signature"),
+    [
+        ("mlp", IMAGE),
+        ("mlp", ROW),
+        ("cnn", IMAGE),
+        ("lstm", SOUND),
+        ("melcnn", SOUND),
+        ("bag", TEXT),
+    ],
 )
 def test_an_input_s_hidden_units_do_not_depend_on_the_batch(
     family: str, signature: Signature
@@ -99,19 +120,21 @@ def test_options_left_out_take_the_defaults_and_are_told() -> None:
 def test_the_default_family_suits_the_modality() -> None:
     assert default_family(IMAGE) == "mlp"
     assert default_family(SOUND) == "melcnn"
+    assert default_family(ROW) == "mlp"
+    assert default_family(TEXT) == "bag"
 
 
 def test_the_known_families_are_sorted_and_can_be_made() -> None:
     assert list(FAMILIES) == sorted(FAMILIES)
     for family in FAMILIES:
-        body = make_body(family, SOUND if family in ("lstm", "melcnn") else IMAGE)
+        body = make_body(family, MADE_FOR.get(family, IMAGE))
         assert body.width > 0 or isinstance(body, FittedBody), (
             "what is to be fitted has no size yet"
         )
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(FamilyError, match=r"unknown family 'vit'; known are cnn, .*, and modules"):
+    with pytest.raises(FamilyError, match=r"unknown family 'vit'; known are bag, cnn, .*, and mod"):
         make_body("vit", IMAGE)
 
 
@@ -121,6 +144,8 @@ def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
         ("lstm", IMAGE, "family lstm reads audio .* image-28x28x1; use mlp"),
         ("mlp", SOUND, "family mlp reads image .* audio-8000hz-8000; use melcnn"),
         ("cnn", SOUND, "family cnn reads image .* audio-8000hz-8000; use melcnn"),
+        ("cnn", ROW, "family cnn reads image .* table-7; use mlp"),
+        ("mlp", TEXT, "family mlp reads image and table .* text-12-of-50; use bag"),
     ],
 )
 def test_a_family_for_another_kind_of_input_is_refused(

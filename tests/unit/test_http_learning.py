@@ -395,3 +395,32 @@ def test_a_file_to_start_from_that_cannot_be_used_is_refused(sen: Serving) -> No
 def test_a_family_for_other_data_is_refused(sen: Serving) -> None:
     reply = upload(sen, files(FILES), options='{"family": "melcnn"}')
     assert "reads audio inputs" in problem(reply, 422)
+
+
+ROWS = "a,b,price\n" + "".join(f"{n},{n % 3},{n * 2.5}\n" for n in range(20))
+
+
+def test_an_uploaded_csv_file_with_a_target_is_a_number_to_learn(sen: Serving) -> None:
+    reply = upload(sen, files({"houses.csv": ROWS.encode()}), "houses", target="price")
+    assert reply.status_code == 202, reply.text
+    ((task, data, _),) = sen.controller.taken
+    assert (task, data.output, data.labels, data.x.shape) == (
+        "houses",
+        "number",
+        ("price",),
+        (20, 2),
+    )
+
+
+def test_a_csv_file_at_a_path_is_learned_too(sen: Serving, tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text(ROWS)
+    body = {"task": "houses", "path": str(tmp_path / "houses.csv"), "target": "price"}
+    assert sen.http.post("/v1/learn", json=body).status_code == 202
+    ((_, data, _),) = sen.controller.taken
+    assert data.labels == ("price",)
+
+
+def test_a_table_without_a_column_to_learn_is_refused(sen: Serving) -> None:
+    reply = upload(sen, files({"houses.csv": ROWS.encode()}), "houses")
+    assert "no column label or target; its columns are a, b, price" in problem(reply, 422)
+    assert not sen.controller.taken

@@ -372,7 +372,9 @@ def test_an_impossible_rate_is_refused(sen: Serving, sets: Sets, rate_hz: Any) -
 
 def test_inputs_of_another_kind_are_refused(sen: Serving, sets: Sets) -> None:
     sound = sets["spoken"][1].x[:1]
-    assert "which digits does not know" in refused(binary(sen, "digits", sound, "FP32"))
+    assert "digits takes no float32 input of two dimensions" in refused(
+        binary(sen, "digits", sound, "FP32")
+    )
     assert "sound" in refused(binary(sen, "spoken", X, "UINT8"))
     assert "aspect" in refused(binary(sen, "digits", np.zeros((1, 1, 900), np.uint8), "UINT8"))
 

@@ -230,12 +230,12 @@ def test_missing_path(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "none")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("x.csv", ".csv"), ("x", "(no extension)")])
+@pytest.mark.parametrize(("name", "kind"), [("x.xlsx", ".xlsx"), ("x", "(no extension)")])
 def test_unknown_types_list_what_is_supported(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).touch()
     message = refusal(tmp_path / name)
     assert f"files of type {kind} are not supported" in message
-    assert ".npz or .parquet" in message
+    assert ".npz, .parquet or .csv" in message
 
 
 # --- .npz
@@ -314,7 +314,8 @@ SOUNDS = np.zeros((4, 100), np.float32)
         ({"x": IMAGES, "y": Y[:3]}, "x has 4 examples but y has 3"),
         ({"x": IMAGES[:0], "y": Y[:0]}, "no examples"),
         ({"x": IMAGES, "y": [1, 1, 1, 1]}, "one class only (1)"),
-        ({"x": IMAGES, "y": Y / 2}, "must hold integers or strings, got float64"),
+        ({"x": IMAGES, "y": Y / np.inf}, "all 4 values of target are 0"),
+        ({"x": IMAGES, "y": Y / 2 * np.nan}, "target = nan, which is no finite float32"),
         ({"x": IMAGES, "y": np.array([b"a", b"b"] * 2)}, "must hold integers or strings, got |S1"),
         ({"x": IMAGES, "y": Y, "labels": [[0.5]]}, "labels must hold the class names as strings"),
         ({"x": IMAGES, "y": np.eye(4)}, "argmax"),
@@ -329,7 +330,7 @@ SOUNDS = np.zeros((4, 100), np.float32)
         ({"x": IMAGES > 3, "y": Y}, "must be uint8 images, got bool"),
         ({"x": IMAGES[:, None], "y": Y}, "x.transpose(0, 2, 3, 1)"),
         ({"x": np.zeros((4, 6, 6, 4), np.uint8), "y": Y}, "[4, 6, 6, 4]"),
-        ({"x": SOUNDS, "y": Y}, "need an array rate_hz"),
+        ({"x": SOUNDS.astype(int), "y": Y}, "sounds [n, samples] an array rate_hz"),
         ({"x": SOUNDS, "y": Y, "rate_hz": 0.5}, "rate_hz must be one whole number"),
         ({"x": SOUNDS, "y": Y, "rate_hz": 8}, "rate of 8 Hz"),
         ({"x": SOUNDS + 2, "y": Y, "rate_hz": 8_000}, "must lie in -1..1"),
@@ -408,8 +409,8 @@ def test_parquet_as_hugging_face_writes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"img": PNGS, "label": [1, 2, 3]}, "no column image or audio; its columns are img, label"),
-        ({"image": PNGS, "y": [1, 2, 3]}, "no column label; its columns are image, y"),
+        ({"img": PNGS, "label": [1, 2, 3]}, "column img is binary; a table's columns are numbers"),
+        ({"image": PNGS, "y": [1, 2, 3]}, "no column label or target; its columns are image, y"),
         ({"image": PNGS, "audio": WAVS, "label": [1, 2, 3]}, "both a column image and"),
         ({"image": [[[1, 2]]], "label": [1]}, "column image is list<"),
         ({"image": ["a.png"], "label": [1]}, "column image is string"),

@@ -12,6 +12,8 @@ from pathways import (
     audio_signature,
     check_task_name,
     image_signature,
+    table_signature,
+    text_signature,
 )
 
 
@@ -22,6 +24,8 @@ from pathways import (
         (image_signature(32, 48, 3), "image-32x48x3"),
         (audio_signature(), "audio-8000hz-8000"),
         (audio_signature(16_000, 24_000), "audio-16000hz-24000"),
+        (table_signature(12), "table-12"),
+        (text_signature(64, 5_000), "text-64-of-5000"),
     ],
 )
 def test_a_signature_reads_back_from_its_key(signature: Signature, key: str) -> None:
@@ -31,14 +35,23 @@ def test_a_signature_reads_back_from_its_key(signature: Signature, key: str) -> 
 
 @pytest.mark.parametrize(
     "key",
-    ["", "image", "image-28x28", "image-28x28x1 ", "audio-8000-8000", "text-5", "image-axbxc"],
+    [
+        "",
+        "image",
+        "image-28x28",
+        "image-28x28x1 ",
+        "audio-8000-8000",
+        "text-5",
+        "table-",
+        "image-axbxc",
+    ],
 )
 def test_other_text_is_no_signature(key: str) -> None:
     with pytest.raises(SignatureError, match=r"is no signature; one looks like image-28x28x1"):
         Signature.parse(key)
 
 
-@pytest.mark.parametrize("key", ["image-0x28x1", "audio-8000hz-0"])
+@pytest.mark.parametrize("key", ["image-0x28x1", "audio-8000hz-0", "table-0", "text-0-of-9"])
 def test_a_key_of_no_size_is_refused(key: str) -> None:
     with pytest.raises(SignatureError, match="positive sizes"):
         Signature.parse(key)
@@ -57,14 +70,31 @@ def test_a_sound_has_one_size_and_a_rate() -> None:
         Signature(modality="audio", shape=(8000,))
 
 
+def test_text_has_a_vocabulary_and_nothing_else_has() -> None:
+    for vocabulary in (0, 1, 1 << 21):
+        with pytest.raises(SignatureError, match=f"vocabulary={vocabulary} does not suit modality"):
+            text_signature(8, vocabulary)
+    with pytest.raises(SignatureError, match="vocabulary=5 does not suit modality table"):
+        Signature(modality="table", shape=(3,), vocabulary=5)
+
+
+def test_a_table_and_a_text_are_not_endless() -> None:
+    with pytest.raises(SignatureError, match="a row of a table has 16385 columns, the limit is"):
+        table_signature(16_385)
+    with pytest.raises(SignatureError, match="text has 16385 tokens, the limit is 16384"):
+        text_signature(16_385, 9)
+
+
 def test_an_image_has_no_rate() -> None:
     with pytest.raises(SignatureError, match="rate_hz=8000 does not suit modality image"):
         Signature(modality="image", shape=(28, 28, 1), rate_hz=8000)
 
 
 def test_an_unknown_modality_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SignatureError, match="unknown modality 'text'; known are image, audio"):
-        Signature(modality="text", shape=(5,))  # type: ignore[arg-type]
+    with pytest.raises(
+        SignatureError, match="unknown modality 'video'; known are image, audio, table"
+    ):
+        Signature(modality="video", shape=(5,))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["digits@1", "a.b_c-d@12", "7@3"])

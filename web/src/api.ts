@@ -14,6 +14,8 @@ export interface TaskInfo {
   state: "resident" | "local" | "dormant" | "unavailable";
   reason: string | null;
   signature: string;
+  /** Whether it answers with one of its labels, or with a number of that name. */
+  output: "classes" | "number";
   labels: string[];
   family: string;
   parameters: number;
@@ -22,6 +24,7 @@ export interface TaskInfo {
   links: LinkInfo[];
   examples: number;
   held_out_accuracy: number | null;
+  held_out_r2: number | null;
   learned_at: string;
 }
 
@@ -30,6 +33,7 @@ export interface VersionInfo {
   in_service: boolean;
   learned_at: string;
   held_out_accuracy: number | null;
+  held_out_r2: number | null;
 }
 
 export interface NetworkInfo {
@@ -54,6 +58,7 @@ export interface Prediction {
   probability: number | null;
   unknown: boolean;
   probabilities: { label: string; probability: number }[];
+  values: { name: string; value: number; deviation: number; weight: number }[];
   pathways: { pathway: string; weight: number }[];
   active_share: number;
   notes: string[];

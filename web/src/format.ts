@@ -21,8 +21,23 @@ export function signature(key: string): string {
   if (image) return `images ${image[1]}×${image[2]}${image[3] === "3" ? " colour" : ""}`;
   const audio = /^audio-(\d+)hz-(\d+)$/.exec(key);
   if (audio) return `sounds ${+audio[1]! / 1000} kHz, ${(+audio[2]! / +audio[1]!).toFixed(1)} s`;
+  const table = /^table-(\d+)$/.exec(key);
+  if (table) return `rows of ${table[1]} columns`;
+  const text = /^text-(\d+)-of-(\d+)$/.exec(key);
+  if (text) return `texts of ${text[1]} tokens`;
   return key;
 }
+
+/** "87 % right", or of a number "R² 0.83": what held-out examples told of a task. */
+export function goodness(of: { held_out_accuracy: number | null; held_out_r2: number | null }, digits = 0): string {
+  return of.held_out_r2 === null ? `${percent(of.held_out_accuracy, digits)} right` : `R² ${of.held_out_r2.toFixed(2)}`;
+}
+
+/** "10 classes" or "the number price": what a task answers with. */
+export const answers = (task: { output: string; labels: string[] }): string =>
+  task.output === "number" ? `the number ${task.labels[0]}` : `${task.labels.length} classes`;
+
+export const measured = (value: number): string => value.toLocaleString("en", { maximumSignificantDigits: 5 });
 
 export const modality = (key: string): string => key.split("-")[0]!;
 

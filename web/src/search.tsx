@@ -1,6 +1,7 @@
 // Search among tasks: by name, class, family or kind of input. The picture dims what does not fit.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { answers } from "./format";
 import { TaskMark } from "./parts";
 import { go } from "./route";
 import { matching, search } from "./state";
@@ -62,7 +63,7 @@ export function Search() {
               onPointerDown={(event) => event.preventDefault()}
               onClick={() => choose(task.task)}
             >
-              <TaskMark task={task} />{task.task} <small>{task.labels.length} classes</small>
+              <TaskMark task={task} />{task.task} <small>{answers(task)}</small>
             </li>
           ))}
           <li class="fine" role="presentation">

@@ -1,7 +1,7 @@
 // The network as a table: what the picture shows, for those who cannot or do not want to see it.
 import { useSignal } from "@preact/signals";
 import type { TaskInfo } from "./api";
-import { count, percent, signature } from "./format";
+import { count, goodness, percent, signature } from "./format";
 import { taskOf } from "./graph/model";
 import { TaskMark } from "./parts";
 import { address, place } from "./route";
@@ -15,8 +15,8 @@ const COLUMNS: { title: string; value: Value; text?: (task: TaskInfo) => string;
   { title: "Task", value: (t) => t.task },
   { title: "State", value: (t) => stateOf(t) },
   { title: "Input", value: (t) => t.signature, text: (t) => signature(t.signature) },
-  { title: "Classes", value: (t) => t.labels.length, number: true },
-  { title: "Right", value: (t) => t.held_out_accuracy ?? -1, text: (t) => percent(t.held_out_accuracy, 1), number: true },
+  { title: "Classes", value: (t) => (t.output === "number" ? 0 : t.labels.length), text: (t) => (t.output === "number" ? "a number" : String(t.labels.length)), number: true },
+  { title: "Right", value: (t) => t.held_out_accuracy ?? t.held_out_r2 ?? -1, text: (t) => (t.held_out_r2 === null ? percent(t.held_out_accuracy, 1) : goodness(t)), number: true },
   { title: "From", value: (t) => (t.source ? taskOf(t.source) : ""), },
   { title: "Links", value: (t) => t.links.length, number: true },
   { title: "Weights", value: (t) => t.parameters, text: (t) => count(t.parameters), number: true },

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { inWords } from "./ask/asking";
-import { count, percent, signature, when } from "./format";
+import { count, goodness, percent, signature, when } from "./format";
 import { taskOf } from "./graph/model";
 import { Links } from "./links";
 import { Notice, TaskMark } from "./parts";
@@ -28,7 +28,7 @@ export function Task({ name }: { name: string }) {
       <div class="row">
         <button type="button" class="main" onClick={() => askOnly(task.task)}>Ask this task alone</button>
       </div>
-      <h3>Classes <small>{task.labels.length}</small></h3>
+      <h3>{task.output === "number" ? "Number" : <>Classes <small>{task.labels.length}</small></>}</h3>
       <Classes labels={task.labels} />
       <From task={task} />
       <Lent task={task} />
@@ -44,7 +44,7 @@ function askOnly(task: string): void {
 
 function Facts({ task }: { task: api.TaskInfo }) {
   const facts: [string, string][] = [
-    ["Right on what it never saw", percent(task.held_out_accuracy, 1)],
+    ["On what it never saw", goodness(task, 1)],
     ["Learned from", `${count(task.examples)} examples`],
     ["Weights", count(task.parameters)],
     ["Active share", percent(task.active_share, 1)],
@@ -119,7 +119,7 @@ function Versions({ task }: { task: api.TaskInfo }) {
       <ul class="versions">
         {found.value?.map((each) => (
           <li key={each.version}>
-            <b>{each.version}</b> {when(each.learned_at)} · {percent(each.held_out_accuracy, 1)} right
+            <b>{each.version}</b> {when(each.learned_at)} · {goodness(each, 1)}
             {each.in_service && <small> in service</small>}
           </li>
         ))}

@@ -1,7 +1,7 @@
 // The network's answer: what it saw, which one or two pathways it asked, what they say.
 import { useEffect, useRef } from "preact/hooks";
 import type { Prediction } from "../api";
-import { count, modality, percent } from "../format";
+import { count, measured, modality, percent } from "../format";
 import { taskOf } from "../graph/model";
 import { address } from "../route";
 import { byName } from "../state";
@@ -53,7 +53,10 @@ export function Details() {
 function Best({ told }: { told: Prediction }) {
   return (
     <>
-      <p class="label"><b>{told.label}</b> <span>{percent(told.probability, 1)}</span></p>
+      {told.values.map(({ name, value, deviation }) => (
+        <p class="label" key={name}><b>{measured(value)}</b> <span>{name} ± {measured(deviation)}</span></p>
+      ))}
+      {told.label !== null && <p class="label"><b>{told.label}</b> <span>{percent(told.probability, 1)}</span></p>}
       <ol class="bars">
         {told.probabilities.slice(0, BARS).map(({ label, probability }) => (
           <li key={label}>

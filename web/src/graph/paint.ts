@@ -140,7 +140,8 @@ function halo(
   ctx.globalAlpha = before;
 }
 
-/** What colour tells, told by form as well: pixels for images, a wave for sounds. */
+/** What colour tells, told by form as well: pixels for images, a wave for sounds, a grid for tables,
+ *  lines for texts. */
 function glyph(ctx: CanvasRenderingContext2D, x: number, y: number, r: number, kind: string, colour: string): void {
   ctx.fillStyle = colour;
   if (kind === "image") {
@@ -151,6 +152,15 @@ function glyph(ctx: CanvasRenderingContext2D, x: number, y: number, r: number, k
     const bar = r * 0.16;
     for (const [i, tall] of [0.4, 0.9, 0.6, 1, 0.5].entries())
       ctx.fillRect(x + (i - 2) * bar * 1.7 - bar / 2, y - r * 0.45 * tall, bar, r * 0.9 * tall);
+  } else if (kind === "table") {
+    const cell = r * 0.26;
+    for (const column of [-1, 0, 1])
+      for (const row of [-1, 0, 1])
+        ctx.fillRect(x + column * cell * 1.3 - cell / 2, y + row * cell * 1.3 - cell / 2, cell, cell);
+  } else if (kind === "text") {
+    const line = r * 0.14;
+    for (const [i, wide] of [1, 0.8, 0.95, 0.5].entries())
+      ctx.fillRect(x - r * 0.45, y + (i - 1.5) * line * 2 - line / 2, r * 0.9 * wide, line);
   }
 }
 

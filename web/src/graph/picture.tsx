@@ -1,7 +1,7 @@
 // The network as a picture.
 import { effect, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { percent, rate, signature } from "../format";
+import { answers, goodness, rate, signature } from "../format";
 import { go, place } from "../route";
 import { answered, matching, pulses, resident, stateOf, tasks } from "../state";
 import type { Node } from "./model";
@@ -113,7 +113,7 @@ function Tip({ node, x, y }: { node: Node; x: number; y: number }) {
     <div class="tip" style={{ left: `${x}px`, top: `${y}px` }}>
       <b>{task.task}</b> {stateOf(task)}
       <br />
-      {task.labels.length} classes · {percent(task.held_out_accuracy)} right
+      {answers(task)} · {goodness(task)}
       {runs > 0 && ` · ${rate(runs)}/s`}
     </div>
   );

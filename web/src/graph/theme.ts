@@ -15,7 +15,7 @@ export interface Theme {
 export function readTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const value = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  const hues = new Map(["image", "audio"].map((kind) => [kind, value(kind)]));
+  const hues = new Map(["image", "audio", "table"].map((kind) => [kind, value(kind)]));
   const other = value("other");
   return {
     paper: value("paper"),

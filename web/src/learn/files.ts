@@ -9,7 +9,7 @@ export interface Chosen {
   classes: Map<string, number> | null;
 }
 
-const ARCHIVE = /\.(npz|parquet|zip)$/i;
+const ARCHIVE = /\.(npz|parquet|csv|zip)$/i;
 const MEDIA = /\.(png|jpe?g|bmp|gif|webp|tiff?|wav|flac)$/i;
 
 interface Found {
@@ -59,7 +59,7 @@ function chosen(found: readonly Found[]): Chosen {
   }
   const media = found.filter(({ path }) => MEDIA.test(path) && !path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
   if (!media.length)
-    throw new Error("There are no images or sounds in it. Give a folder with one sub-folder for each class, or one .npz, .parquet or .zip file.");
+    throw new Error("There are no images or sounds in it. Give a folder with one sub-folder for each class, or one .npz, .parquet, .csv or .zip file.");
   const loose = media.find(({ path }) => !path.includes("/"));
   if (loose)
     throw new Error(`${loose.path} is in no folder. The name of a file's folder is its class: give a folder with one sub-folder for each class.`);

@@ -60,7 +60,7 @@ function Form() {
   };
   return (
     <form class="learn" onSubmit={(event) => void submit(event)}>
-      <p>Give examples of a new task: a folder with one sub-folder for each class, or an <code>.npz</code>, <code>.parquet</code> or <code>.zip</code>.</p>
+      <p>Give examples of a new task: a folder with one sub-folder for each class, or an <code>.npz</code>, <code>.parquet</code>, <code>.csv</code> or <code>.zip</code>.</p>
       <Chooser />
       {chosen.value && <Summary given={chosen.value} />}
       <label>
@@ -101,7 +101,7 @@ function Chooser() {
         onChange={(event) => taken(event.currentTarget)}
       />
       <input
-        ref={file} class="hidden" type="file" accept=".npz,.parquet,.zip" tabIndex={-1} aria-hidden="true" data-choose="archive"
+        ref={file} class="hidden" type="file" accept=".npz,.parquet,.csv,.zip" tabIndex={-1} aria-hidden="true" data-choose="archive"
         onChange={(event) => taken(event.currentTarget)}
       />
       <button type="button" onClick={() => folder.current!.click()}>Choose folder</button>
@@ -137,6 +137,7 @@ function Options() {
       <div class="fields">
         <label>Family<input name="family" list="families" placeholder="default" autocomplete="off" /></label>
         <datalist id="families">{families.map((family) => <option key={family} value={family} />)}</datalist>
+        <label>Number to predict<input name="target" placeholder="none: classes" autocomplete="off" /></label>
         <label>Examples a class<input name="shots" type="number" min="0" placeholder="all" /></label>
         <label>Epochs<input name="epochs" type="number" min="1" placeholder="10" /></label>
         <label>Links from<input name="threshold" type="number" min="0.01" max="1" step="any" placeholder="0.7" /></label>
@@ -156,6 +157,7 @@ function formOf(given: Chosen, filled: HTMLFormElement): FormData {
   if (values.get("augment")) options.augment = true;
   const form = new FormData();
   form.append("task", String(values.get("task")));
+  if (values.get("target")) form.append("target", String(values.get("target")));
   if (Object.keys(options).length) form.append("options", JSON.stringify(options));
   for (const { name: named, file } of given.files) form.append("file", file, named);
   return form;

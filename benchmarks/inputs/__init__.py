@@ -1,0 +1,1 @@
+"""Tables, texts and numbers to predict: how well they are learned and dispatched."""
