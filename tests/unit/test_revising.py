@@ -170,6 +170,15 @@ def test_an_improvement_tells_what_was_measured(
     assert PathwaySpec.from_json(better.spec.to_json()) == better.spec
 
 
+def test_a_start_is_not_chosen_by_what_the_version_in_service_has_seen(
+    sets: Sets, few: StoredPathway, stored: Stored
+) -> None:
+    """It has seen all of its five examples a class, so a start that keeps what it says would
+    look best on any of them."""
+    revised = improve(few, None, sets["lower"][0], [load_source(stored["upper"])], IMPROVE, 2)
+    assert revised.facts["start"] in ("as the helper", "links alone")
+
+
 def test_improving_repeats_bit_for_bit(sets: Sets, few: StoredPathway, stored: Stored) -> None:
     helpers = [load_source(stored["upper"])]
     once, again = (improve(few, None, sets["lower"][0], helpers, IMPROVE, 2) for _ in range(2))
