@@ -148,15 +148,20 @@ def train(
 
     def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
         prepared, lent = inputs(rows)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.mixed_precision):
-            hidden = model.body(prepared)
-        own = model.head(hidden.float())
+        own = model.head(hidden_units(model.body, prepared, config))
         raw = model.combine(own, lent)
         return _loss(model, raw, own, y[rows], config), raw
 
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return minimise(trained, objective, y, config, report, model.output.right)
+
+
+def hidden_units(body: Body, prepared: Tensor, config: TrainConfig) -> Tensor:
+    """Hidden units float32 [n, width] of a body that is trained, computed as `config` says."""
+    with torch.autocast(prepared.device.type, torch.bfloat16, enabled=config.mixed_precision):
+        hidden: Tensor = body(prepared)
+    return hidden.float()
 
 
 class _FixedInputs:

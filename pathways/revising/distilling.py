@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from pathways.augmentation import vary
 from pathways.frozen import FrozenPathway
 from pathways.model import PathwayModel
-from pathways.training import TrainConfig
+from pathways.training import TrainConfig, hidden_units
 
 _TEMPERATURE = 2.0  # softens answers, so that what is wrong but similar counts too
 _BATCH = 1024  # rows answered at a time; bounds memory
@@ -42,7 +42,7 @@ class Taught:
     def __init__(self, teacher: FrozenPathway, x: Tensor, config: TrainConfig) -> None:
         """x: raw inputs [n, *shape]. Whatever learns from this prepares inputs as the teacher."""
         self._teacher = teacher
-        self._x = x
+        self._x, self._config = x, config
         self._own_share = config.own_loss_weight if teacher.source_body else 0.0
         self._fixed = None if config.augment else self._say_all()
 
@@ -59,7 +59,7 @@ class Taught:
             said = self._say(vary(self._x[rows], self._teacher.spec.signature))
         else:
             said = self._fixed.take(rows)
-        own = model.head(model.body(said.prepared))
+        own = model.head(hidden_units(model.body, said.prepared, self._config))
         logits = model.combine(own, said.lent)
         loss = (1 - self._own_share) * _divergence(logits, said.whole)
         if self._own_share:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pathways.data.task import TaskData
 from pathways.errors import DataError
+from pathways.families import make_body, plain_options
 from pathways.frozen import FrozenPathway, StoredPathway, seal
 from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor
@@ -90,7 +91,7 @@ def improve(
     transfer = choose_source(parts.train, helpers, config.threshold)
     if transfer is None:
         return _nothing_alike(stored.spec, helpers, config.threshold)
-    attempt = _Attempt(frozen.model, transfer, config)
+    attempt = _Attempt(stored.spec.family, frozen.model, transfer, config)
     start, model, last = attempt.best(parts.train, report)
     paired = compare(before, right(model, transfer.source.body, parts.held_out))
     facts = _facts(paired, transfer, len(parts.train), start)
@@ -113,29 +114,46 @@ def improve(
 class _Attempt:
     """Trains versions of one model that read one helper."""
 
-    def __init__(self, model: PathwayModel, transfer: Transfer, config: ImproveConfig) -> None:
-        self._model, self._transfer, self._config = model, transfer, config
+    def __init__(
+        self, family: str, model: PathwayModel, transfer: Transfer, config: ImproveConfig
+    ) -> None:
+        self._family, self._model = family, model
+        self._transfer, self._config = transfer, config
         self._starts = starts_for(model, transfer.source)
 
     def best(self, data: TaskData, report: Report) -> tuple[str, PathwayModel, Progress]:
         """(start, trained model, end of its training): the start that gives the best versions on
         parts of `data` they did not see, then trained on all of `data`."""
         splits = _splits(data, self._config.seed)
-        course = Course(report, len(self._starts) * len(splits) + 1)
+        course = Course(report, (len(self._starts) + 1) * len(splits) + 1)
         found: dict[str, list[float]] = {start: [] for start in self._starts}
         for seen, unseen in splits:
+            earlier = self._earlier(seen, course)
             for start in self._starts:
-                model, _ = self._train(start, seen, course)
+                model, _ = self._train(start, earlier, seen, course)
                 answers = right(model, self._transfer.source.body, unseen)
                 found[start].append(float(answers.mean()))
         chosen = max(found, key=lambda start: fmean(found[start] or [0.0]))
-        return chosen, *self._train(chosen, data, course)
+        return chosen, *self._train(chosen, self._model, data, course)
 
-    def _train(self, start: str, data: TaskData, report: Report) -> tuple[PathwayModel, Progress]:
+    def _earlier(self, data: TaskData, report: Report) -> PathwayModel:
+        """A model like the one in service, which itself has seen what starts are chosen by."""
+        options = plain_options(self._model.body.options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._config.seed)
+            body = make_body(self._family, data.signature, options)
+            model = PathwayModel(body, len(data.labels))
+            x, y = as_tensor(data.x), as_tensor(data.y)
+            train(model, x, y, None, self._config.train, report)
+        return model
+
+    def _train(
+        self, start: str, earlier: PathwayModel, data: TaskData, report: Report
+    ) -> tuple[PathwayModel, Progress]:
         x, y = as_tensor(data.x), as_tensor(data.y)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._config.seed)
-            model = self._starts[start](self._model, self._transfer)
+            model = self._starts[start](earlier, self._transfer)
             last = train(model, x, y, self._transfer.source, self._config.train, report)
         return model, last
 

@@ -121,7 +121,7 @@ class _Pruning:
         model = self._trained(keep, self._report)
         judged = self._judge(model, self._held_out)
         if judged.loss > self._config.max_loss:
-            raise self._too_much(keep, judged)
+            raise self._too_much(keep, judged.loss)
         return model, judged
 
     def _narrowest(self) -> tuple[PathwayModel, Paired]:
@@ -133,8 +133,8 @@ class _Pruning:
             self._config.max_loss,
             self._report,
         )
-        if not found.within:
-            raise self._too_much(found.option, found.judged)
+        if found.loss > self._config.max_loss:
+            raise self._too_much(found.option, found.loss)
         return found.made, found.judged
 
     def _widths(self) -> list[int]:
@@ -164,11 +164,11 @@ class _Pruning:
         lent = self._frozen.source_body
         return compare(right(self._frozen.model, lent, data), right(model, lent, data))
 
-    def _too_much(self, width: int, judged: Paired) -> DataError:
+    def _too_much(self, width: int, loss: float) -> DataError:
         return DataError(
             f"{self._frozen.spec.id} cannot be pruned at a loss of {percent(self._config.max_loss)}"
-            f" at most: with {width} of {self._width} units it loses {percent(judged.loss)} of "
-            f"{judged.examples:,} held-out examples; allow more loss, or give more data"
+            f" at most: with {width} of {self._width} units it loses {percent(loss)} of the "
+            "held-out examples; allow more loss, keep more units, or give more data"
         )
 
 

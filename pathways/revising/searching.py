@@ -22,8 +22,9 @@ class Found(Generic[Option, Made]):
     made: Made
     judged: Paired
     """On the examples that had no part in the search."""
-    within: bool
-    """Whether the loss is allowed on both parts; if not, this is the option that lost least."""
+    loss: float
+    """The larger of the losses on the two parts, as a share of their examples. Above what is
+    allowed only if no option that was tried holds; then this is the one that lost least."""
 
 
 def least_that_holds(
@@ -42,26 +43,27 @@ def least_that_holds(
     """
     course = Course(report, len(options).bit_length())
     tried: dict[int, tuple[Made, float]] = {}
-    refused: set[int] = set()  # by the second part
+    judged: dict[int, Paired] = {}  # by the second part
 
     def holds(place: int) -> bool:
         if place not in tried:
             made = make(options[place], course)
             tried[place] = made, judge(made, held_out[0]).loss
-        return tried[place][1] <= allowed and place not in refused
+        return tried[place][1] <= allowed and place not in judged
+
+    def found(place: int) -> Found[Option, Made]:
+        made, loss = tried[place]
+        judged[place] = judge(made, held_out[1])
+        worse = max(loss, judged[place].loss)
+        return Found(option=options[place], made=made, judged=judged[place], loss=worse)
 
     low = 0
     while low < len(options):
         low = _first(low, len(options), holds) + 1
         for place in filter(holds, sorted(tried)):
-            made, _ = tried[place]
-            judged = judge(made, held_out[1])
-            if judged.loss <= allowed:
-                return Found(option=options[place], made=made, judged=judged, within=True)
-            refused.add(place)
-    best = min(tried, key=lambda place: tried[place][1])
-    made, _ = tried[best]
-    return Found(option=options[best], made=made, judged=judge(made, held_out[1]), within=False)
+            if (confirmed := found(place)).loss <= allowed:
+                return confirmed
+    return min(map(found, tried), key=lambda each: each.loss)
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:

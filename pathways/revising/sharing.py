@@ -20,7 +20,7 @@ from pathways.revising.examples import Parts, halves, part
 from pathways.revising.measuring import right
 from pathways.revising.proof import Paired, compare
 from pathways.revising.revised import Report, Revised, percent, silent
-from pathways.revising.searching import least_that_holds
+from pathways.revising.searching import Found, least_that_holds
 from pathways.revising.together import Both, Together
 from pathways.spec import Fact, PathwaySpec, Revision, Training
 
@@ -83,17 +83,28 @@ def learn_sharing(
 
     tested = halves(parts.held_out, config.seed)
     found = least_that_holds(_STRENGTHS, together.train, judge, tested, share.budget, report)
-    if not found.within:
-        raise _over_budget(shared.spec, share, found.judged)
+    if found.loss > share.budget:
+        raise _over_budget(shared.spec, share, found.loss)
     both, seconds = found.made, round(time.monotonic() - started, 3)
-    facts = _facts(found.judged, both, together, examples.held_out, share, found.option)
+    accuracy = _new_accuracy(both, examples.held_out)
+    facts = _facts(found, together, share, accuracy)
     changed = seal(
         _changed_spec(shared.spec, version, found.judged, parts, facts, seconds),
         both.shared,
         frozen.source_body,
     )
     transfer = together.transfer_from(both.shared, changed.spec.id)
-    training = _training(both, len(examples.train), examples.held_out, config, facts, seconds)
+    training = Training(
+        examples=len(examples.train),
+        shots=config.shots,
+        epochs=both.last.epochs,
+        seed=config.seed,
+        train_accuracy=both.last.accuracy,
+        held_out_accuracy=accuracy,
+        held_out_examples=len(examples.held_out or ()),
+        seconds=seconds,
+        held_out_share=config.held_out_share,
+    )
     new = stored_pathway(pathway, data, config, both.new, transfer, training)
     return Revised(pathways=(new, changed), facts=facts, summary=_told(facts, shared.spec))
 
@@ -119,28 +130,6 @@ def _changed_spec(
     return replace(spec, id=id, training=training, revision=revision)
 
 
-def _training(
-    both: Both,
-    examples: int,
-    held_out: TaskData | None,
-    config: LearnConfig,
-    facts: dict[str, Fact],
-    seconds: float,
-) -> Training:
-    """How the new pathway was learned."""
-    return Training(
-        examples=examples,
-        shots=config.shots,
-        epochs=both.last.epochs,
-        seed=config.seed,
-        train_accuracy=both.last.accuracy,
-        held_out_accuracy=_new_accuracy(both, held_out),
-        held_out_examples=len(held_out or ()),
-        seconds=seconds,
-        held_out_share=config.held_out_share,
-    )
-
-
 def _new_accuracy(both: Both, held_out: TaskData | None) -> float | None:
     return float(right(both.new, both.shared.body, held_out).mean()) if held_out else None
 
@@ -157,37 +146,31 @@ def _check(pathway: PathwayId, data: TaskData, shared: PathwaySpec, config: Lear
         raise DataError("sharing trains units, so it needs examples: shots must not be 0")
 
 
-def _over_budget(spec: PathwaySpec, share: ShareConfig, judged: Paired) -> DataError:
+def _over_budget(spec: PathwaySpec, share: ShareConfig, loss: float) -> DataError:
     return DataError(
         f"the budget of {percent(share.budget)} cannot be met: {spec.id} loses at least "
-        f"{percent(judged.loss)} of {judged.examples:,} held-out examples; allow more, give more "
-        f"data of {spec.id.task}, or learn the task without sharing"
+        f"{percent(loss)} of its held-out examples; allow more, give more data of {spec.id.task}, "
+        "or learn the task without sharing"
     )
 
 
 def _facts(
-    judged: Paired,
-    both: Both,
-    together: Together,
-    held_out: TaskData | None,
-    share: ShareConfig,
-    strength: float,
+    found: Found[float, Both], together: Together, share: ShareConfig, accuracy: float | None
 ) -> dict[str, Fact]:
-    own = parameter_count(both.new)
+    judged, new = found.judged, found.made.new
+    parameters = parameter_count(new)
     facts: dict[str, Fact] = {
-        "new_units": both.new.body.width,
-        "new_parameters": own,
-        "parameters_saved": together.parameters_unshared - own,
+        "new_units": new.body.width,
+        "new_parameters": parameters,
+        "parameters_saved": together.parameters_unshared - parameters,
         "accuracy_before": judged.before,
         "accuracy_after": judged.after,
         "held_out_examples": judged.examples,
         "loss": judged.loss,
         "budget": share.budget,
-        "strength": strength,
+        "strength": found.option,
     }
-    if held_out:
-        facts["new_accuracy"] = float(right(both.new, both.shared.body, held_out).mean())
-    return facts
+    return facts if accuracy is None else facts | {"new_accuracy": accuracy}
 
 
 def _told(facts: dict[str, Fact], shared: PathwaySpec) -> str:

@@ -21,7 +21,7 @@ from pathways.revising.distilling import Taught
 from pathways.revising.measuring import trainable
 from pathways.revising.narrowing import units_option
 from pathways.revising.revised import Report
-from pathways.training import Progress, minimise
+from pathways.training import Progress, hidden_units, minimise
 from pathways.transfer import Source, Transfer, choose_source, initialise_links, warm_start
 
 _QUARTER = 4
@@ -107,8 +107,9 @@ class Together:
             x, y = self._x[rows], self._y[rows]
             if config.augment:
                 x = vary(x, new.body.signature)
-            own = new.head(new.body(new.body.prepare(x)))
-            logits = new.combine(own, shared.body(shared.body.prepare(x)))
+            own = new.head(hidden_units(new.body, new.body.prepare(x), config))
+            lent = hidden_units(shared.body, shared.body.prepare(x), config)
+            logits = new.combine(own, lent)
             learned = (1 - config.own_loss_weight) * F.cross_entropy(logits, y)
             learned = learned + config.own_loss_weight * F.cross_entropy(own, y)
             earlier = torch.randint(len(self._taught), (config.batch_size,))
