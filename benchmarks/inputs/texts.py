@@ -36,16 +36,13 @@ _Pieces = dict[str, list[list[str]]]
 
 
 def texts() -> dict[str, Split]:
-    """Task → (train, test); no piece of documentation is in both."""
+    """Task → (train, test); no piece of documentation is in both, and no passage."""
     pieces = {
         library: {part: _pieces(f"{library}.{part}") for part in parts}
         for library, parts in LIBRARIES.items()
     }
     ids = _vocabulary(pieces.values())
-    return {
-        task: (_data(of_parts, ids, test=False), _data(of_parts, ids, test=True))
-        for task, of_parts in pieces.items()
-    }
+    return {task: _split(of_parts, ids) for task, of_parts in pieces.items()}
 
 
 def _pieces(module_name: str) -> list[list[str]]:
@@ -69,25 +66,35 @@ def _vocabulary(tasks: Iterable[_Pieces]) -> dict[str, int]:
     return {word: place for place, word in enumerate(kept, start=_OTHER + 1)}
 
 
-def _data(parts: _Pieces, ids: Mapping[str, int], *, test: bool) -> TaskData:
-    """Passages of every fourth piece of documentation, or of all others."""
-    rows, y = [], []
+def _split(parts: _Pieces, ids: Mapping[str, int]) -> Split:
+    """Every fourth piece of documentation is for the test. Some are written from one template, so
+    each passage counts once, where it comes first."""
+    rows: dict[bool, list[tuple[int, ...]]] = {False: [], True: []}
+    y: dict[bool, list[int]] = {False: [], True: []}
+    seen: set[tuple[int, ...]] = set()
     for label, pieces in enumerate(parts.values()):
         for place, piece in enumerate(pieces):
-            if (place % _TEST_EVERY == 0) == test:
-                passages = _passages([ids.get(word, _OTHER) for word in piece])
-                rows += passages
-                y += [label] * len(passages)
+            test = place % _TEST_EVERY == 0
+            passages = _passages([ids.get(word, _OTHER) for word in piece])
+            new = [passage for passage in passages if passage not in seen]
+            seen.update(new)
+            rows[test] += new
+            y[test] += [label] * len(new)
+    made = [_data(rows[test], y[test], tuple(parts)) for test in (False, True)]
+    return made[0], made[1]
+
+
+def _data(rows: Sequence[tuple[int, ...]], y: Sequence[int], labels: tuple[str, ...]) -> TaskData:
     return TaskData(
         x=np.array(rows, np.int32),
         y=np.array(y, np.int64),
-        labels=tuple(parts),
+        labels=labels,
         signature=text_signature(TOKENS, VOCABULARY),
     )
 
 
-def _passages(ids: Sequence[int]) -> list[list[int]]:
+def _passages(ids: Sequence[int]) -> list[tuple[int, ...]]:
     """Runs of words, the last one padded with 0."""
     starts = range(0, min(len(ids), _PASSAGES * TOKENS), TOKENS)
     runs = [list(ids[start : start + TOKENS]) for start in starts]
-    return [[*run, *[0] * (TOKENS - len(run))] for run in runs if len(run) >= _LEAST_WORDS]
+    return [(*run, *[0] * (TOKENS - len(run))) for run in runs if len(run) >= _LEAST_WORDS]

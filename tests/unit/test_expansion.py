@@ -42,6 +42,7 @@ from pathways import (
 from pathways.frozen import ProbeResult
 from pathways.weights import pack, sha256
 from tests.unit.fakes import LearnedNetwork, Sets
+from tests.unit.kinds import kinds
 
 SHORT = LearnConfig(threshold=0.5, train=TrainConfig(epochs=12, min_steps=0, batch_size=64))
 KEY = "image-28x28x1"
@@ -402,3 +403,14 @@ def test_earlier_pathways_are_bit_for_bit_as_they_were(empty: Network, few: Task
     empty.expand("figures", few)
     assert empty.store.read(entry.weights_path) == before
     assert FrozenPathway.load(empty.stored(entry)).verify().identical
+
+
+def test_a_number_is_learned_without_asking_for_sources(tmp_path: Path) -> None:
+    grown = Network(Store.open(tmp_path / "store", create=True))
+    made = kinds(n=60)
+    grown.expand("wines", made["wines"][0])
+    learned = grown.expand("houses", made["houses"][0])
+    assert grown.lent == []
+    assert (learned.pathway.spec.output, learned.pathway.spec.labels) == ("number", ("price",))
+    entry = grown.registry.entry("houses")
+    assert verify_entry(grown.store, entry, None).ok

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.training_job import ProgressTeller, default_workers
-from pathways import Progress
+from cluster.training_job import ProgressTeller, _lend, default_workers
+from pathways import LearnConfig, PathwayId, Progress, TrainConfig, learn
+from tests.unit.fakes import publish_all
+from tests.unit.kinds import kinds
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,13 @@ def test_of_a_task_learned_in_a_moment_nothing_is_told_on_the_way() -> None:
         report(Progress(epoch=epoch, epochs=5, loss=1.0, accuracy=0.5))
     assert told.epochs == []
     assert report.last is not None
+
+
+def test_a_task_of_numbers_lends_nothing(tmp_path: Path) -> None:
+    made = kinds(n=60)
+    few = LearnConfig(train=TrainConfig(epochs=1, min_steps=1))
+    tasks = ("houses", "wines")
+    stored = {name: learn(PathwayId(name), made[name][0], [], few) for name in tasks}
+    network = publish_all(tmp_path / "store", stored, {name: made[name][0] for name in tasks})
+    lent = _lend(network.view(), network.store, tasks)
+    assert [str(source.id) for source in lent] == ["wines@1"]
