@@ -84,11 +84,7 @@ class LearnForm(BaseModel):
         "`class/name.png` as its file name",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
-    weights: bytes | None = Field(
-        default=None,
-        description="Safetensors file that the family starts from",
-        json_schema_extra={"type": "string", "format": "binary"},
-    )
+    weights: bytes = Field(default=b"", description="Safetensors file that the family starts from")
 
 
 class Accepted(BaseModel):
