@@ -76,6 +76,7 @@ setup(
         "pathways.data",
         "pathways.data.embedded",
         "pathways.families",
+        "pathways.revising",
         "pathways.simulated",
         "dispatcher",
         "cluster",

@@ -29,9 +29,10 @@ from cluster.bodies import read_pathway
 from cluster.changes import newest
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
-from cluster.expansion import Surroundings, carry_out
+from cluster.expansion import Surroundings
 from cluster.messages import NetworkView, WaitingTask, Work
 from cluster.registry import PathwayEntry
+from cluster.revising import carry_out_order
 from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
@@ -126,9 +127,10 @@ class _Worker:
             snapshot=lambda key: self._snapshot(view, key),
             lend=lambda tasks: _lend(view, self._store, tasks),
             report=report,
+            registry=view.registry,
         )
         try:
-            done = carry_out(waiting, self._store, self._config, around)
+            done = carry_out_order(waiting, self._store, self._config, around)
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))

@@ -17,19 +17,19 @@ from cluster.lifecycle import home, load_running, metrics_urls
 from deploy import keys
 from deploy.auth import check_exposed
 from deploy.report import (
+    follow_expansion,
     keys_table,
     learned_line,
     learning_remark,
     links_table,
     network_lines,
     progress_bars,
-    show_expansion,
+    read_data,
     tasks_table,
     verification_table,
 )
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
 from pathways import FamilyError, LearnConfig
-from pathways.data.load import load_task
 
 out = Console()
 
@@ -126,19 +126,8 @@ def learn(
     """Learn a task and follow its progress."""
     client = connect(address)
     with progress_bars(out) as bars:
-        bar = bars.add_task("read", total=None, remark=str(path))
-        loaded = load_task(
-            path, progress=lambda done, total: bars.update(bar, completed=done, total=total)
-        )
-        bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
-        for note in loaded.notes:
-            bars.console.print(f"note: {note}", highlight=False)
-        expansion = client.learn(name, loaded.data, how, weights)
-        try:
-            show_expansion(bars, expansion, name)
-        except KeyboardInterrupt:
-            bars.console.print(f"{name} is learned all the same; `sen status` shows how far it is")
-            raise
+        expansion = client.learn(name, read_data(bars, path), how, weights)
+        follow_expansion(bars, expansion, f"learn {name}")
     learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
     out.print(learned_line(learned), highlight=False, soft_wrap=True)
     if learned.links:

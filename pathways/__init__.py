@@ -18,6 +18,16 @@ from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, check_learnable, divide, learn
 from pathways.packed import run_together
+from pathways.revising import (
+    ImproveConfig,
+    PruneConfig,
+    Revised,
+    ShareConfig,
+    improve,
+    learn_sharing,
+    prune,
+    reroot,
+)
 from pathways.signature import Signature, audio_signature, image_signature
 from pathways.spec import PathwaySpec, Revision
 from pathways.training import Progress, TrainConfig
@@ -28,6 +38,7 @@ __all__ = [
     "DataError",
     "FamilyError",
     "FrozenPathway",
+    "ImproveConfig",
     "Inputs",
     "LearnConfig",
     "Link",
@@ -36,7 +47,10 @@ __all__ = [
     "PathwaySpec",
     "PathwaysError",
     "Progress",
+    "PruneConfig",
+    "Revised",
     "Revision",
+    "ShareConfig",
     "Signature",
     "SignatureError",
     "Source",
@@ -50,7 +64,11 @@ __all__ = [
     "check_task_name",
     "divide",
     "image_signature",
+    "improve",
     "learn",
+    "learn_sharing",
     "load_source",
+    "prune",
+    "reroot",
     "run_together",
 ]

@@ -164,7 +164,7 @@ def _learn(
         held_out_share=config.held_out_share,
         remark=remark,
     )
-    stored = _store(pathway, data, config, model, transfer, training)
+    stored = stored_pathway(pathway, data, config, model, transfer, training)
     if is_own(family):
         _check_restored(stored, transfer)
     return stored
@@ -240,7 +240,7 @@ def _accuracy(
     return float((logits.argmax(dim=1).numpy() == data.y).mean())
 
 
-def _store(
+def stored_pathway(
     pathway: PathwayId,
     data: TaskData,
     config: LearnConfig,
@@ -248,7 +248,10 @@ def _store(
     transfer: Transfer | None,
     training: Training,
 ) -> StoredPathway:
-    """Step 6: the frozen pathway as bytes and their description."""
+    """Step 6: the frozen pathway as bytes and their description.
+
+    model: made as `config` says, or with other sizes; `transfer` names what its links read.
+    """
     source = transfer.source if transfer else None
     weights = pack(weight_tensors(model, source.body if source else None, data.signature))
     spec = PathwaySpec(

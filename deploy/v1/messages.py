@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.messages import ExpansionStatus, Stage, Verification
 from cluster.registry import PathwayEntry, Registry
+from deploy.v1.examples import ExamplesBody
 from pathways import LearnConfig, TrainConfig
 
 _MOST_EPOCHS = 10_000
@@ -44,6 +45,14 @@ class LearnOptions(BaseModel):
         default=0.7, gt=0, le=1, description="Mean probability that makes a link"
     )
     seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+    share_with: str | None = Field(
+        default=None,
+        description="A known task whose units are trained too (graceful forgetting); takes data of "
+        "that task as `shared` files or shared_path",
+    )
+    forget_budget: float = Field(
+        default=0.02, gt=0, lt=1, description="Most that task may lose, as a share of its examples"
+    )
 
     def config(self) -> LearnConfig:
         """The same for `pathways`."""
@@ -61,13 +70,13 @@ class LearnOptions(BaseModel):
         )
 
 
-class LearnBody(BaseModel):
+class LearnBody(ExamplesBody):
     """A task whose data lie where the replicas can read them."""
 
-    model_config = ConfigDict(extra="forbid")
-
     task: str = Field(examples=["digits"])
-    path: str = Field(description="Folder of class folders, .npz or .parquet")
+    shared_path: str | None = Field(
+        default=None, description="Data of the task that units are shared with"
+    )
     weights_path: str | None = Field(
         default=None, description="Safetensors file that the family starts from"
     )
@@ -82,6 +91,11 @@ class LearnForm(BaseModel):
     file: list[bytes] = Field(
         description="One .npz, .parquet or .zip of class folders; or images or sounds, each with "
         "`class/name.png` as its file name",
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    shared: list[bytes] = Field(
+        default=[],
+        description="The same for the task that units are shared with",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
     weights: bytes = Field(default=b"", description="Safetensors file that the family starts from")
@@ -110,6 +124,7 @@ class ExpansionInfo(BaseModel):
     accuracy: float | None = Field(description="On the training data of the last epoch, 0..1")
     network_version: int | None = Field(description="The version that has the task, once learned")
     error: str | None
+    outcome: str | None = Field(description="What came of a revision, in a sentence")
 
 
 class ExpansionsReply(BaseModel):
@@ -133,6 +148,9 @@ class VersionInfo(BaseModel):
     held_out_accuracy: float | None
     weights_sha256: str
     learned_at: str
+    revision: str | None = Field(description="What was done to make it of an earlier version")
+    of: str | None = Field(description="That earlier version")
+    facts: dict[str, float | int | str] = Field(description="What was measured when it was made")
 
 
 class VersionsReply(BaseModel):
@@ -171,7 +189,7 @@ def versions_reply(registry: Registry, task: str) -> VersionsReply:
 
 
 def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
-    spec = entry.spec
+    spec, revision = entry.spec, entry.spec.revision
     return VersionInfo(
         pathway=str(entry.id),
         version=entry.id.version,
@@ -184,6 +202,9 @@ def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
         held_out_accuracy=spec.training.held_out_accuracy,
         weights_sha256=spec.weights_sha256,
         learned_at=entry.learned_at,
+        revision=revision.kind if revision else None,
+        of=str(revision.of) if revision else None,
+        facts=dict(revision.facts) if revision else {},
     )
 
 

@@ -25,6 +25,9 @@ class Body(nn.Module):
     Options: ClassVar[type[Any]]
     vectorises: ClassVar[bool] = True
     """Whether torch.vmap can run many of them as one."""
+    units: ClassVar[str | None] = None
+    """The option that is `width`, where hidden units can be left out one by one: each is then
+    one place of the first dimension of every weight that makes it."""
     lends: ClassVar[bool] = True
     """Whether it has hidden units that a later task can read over links, and can itself stand
     beside what it reads of an earlier one."""

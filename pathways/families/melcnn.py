@@ -43,6 +43,7 @@ class MelCnnBody(Body):
 
     modality = "audio"
     Options = MelCnnOptions
+    units = "hidden"
 
     def __init__(self, signature: Signature, options: MelCnnOptions) -> None:
         super().__init__(signature, options)

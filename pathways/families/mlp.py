@@ -22,6 +22,7 @@ class MlpBody(Body):
 
     modality = "image"
     Options = MlpOptions
+    units = "hidden"
 
     def __init__(self, signature: Signature, options: MlpOptions) -> None:
         super().__init__(signature, options)

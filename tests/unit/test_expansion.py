@@ -17,7 +17,7 @@ from cluster.bodies import read_pathway
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, StoreDamagedError
 from cluster.expansion import Surroundings, carry_out
-from cluster.messages import Learned, WaitingTask
+from cluster.messages import Learned, NewTask, WaitingTask
 from cluster.names import request_id, spec_path, statistics_path, weights_path
 from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
@@ -70,11 +70,11 @@ class Network:
         weights: bytes | None = None,
     ) -> Learned:
         request = request_id(self.registry.version + 1, task)
-        brought = {} if weights is None else {request: weights}
-        RequestLog(self.store).add({request: (learn, data)}, brought)
+        new = NewTask(task=task, data=data, config=learn, weights=weights)
+        RequestLog(self.store).add({request: new})
         waiting = WaitingTask(request=request, task=task, config=learn)
         around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
-        learned = carry_out(waiting, self.store, config or ExpansionConfig(), around)
+        learned = carry_out(waiting, learn, self.store, config or ExpansionConfig(), around)
         entry = learned.entry(request, datetime.now(UTC))
         self.registry = self.registry.publish([entry])
         self.known.add(self.routers.add(entry))
@@ -178,7 +178,7 @@ def test_files_left_by_a_worker_that_died_are_no_obstacle(empty: Network, few: T
     first = empty.expand("digits", few)
     waiting = WaitingTask(request="00000001-digits", task="digits", config=SHORT)
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)
-    again = carry_out(waiting, empty.store, ExpansionConfig(), around)
+    again = carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert again.pathway.weights == first.pathway.weights
 
 
@@ -250,11 +250,11 @@ def test_only_a_shortlist_is_borrowed(network: LearnedNetwork, tmp_path: Path, s
     store = Store.open(tmp_path / "store", create=True)
     data = sets["upper"][0].shots(4, np.random.default_rng(0))
     config = replace(SHORT, shots=0)
-    RequestLog(store).add({"00000001-upper": (config, data)})
+    RequestLog(store).add({"00000001-upper": NewTask(task="upper", data=data, config=config)})
     waiting = WaitingTask(request="00000001-upper", task="upper", config=config)
     around = Surroundings(snapshot=network.snapshots.get, lend=lend, report=lambda p: None)
     for most in (1, 2):
-        carry_out(waiting, store, ExpansionConfig(shortlist=most), around)
+        carry_out(waiting, config, store, ExpansionConfig(shortlist=most), around)
     assert asked[0] == ("lower",)
     assert asked[1][0] == "lower"
     assert len(asked[1]) == 2
@@ -273,12 +273,12 @@ def test_progress_is_reported(empty: Network, few: TaskData) -> None:
 
 
 def test_damaged_data_stop_the_expansion(empty: Network, few: TaskData) -> None:
-    RequestLog(empty.store).add({"00000001-digits": (SHORT, few)})
+    RequestLog(empty.store).add({"00000001-digits": NewTask(task="digits", data=few, config=SHORT)})
     Path(empty.store.path("requests/00000001-digits/data.safetensors")).write_bytes(b"x")
     waiting = WaitingTask(request="00000001-digits", task="digits", config=SHORT)
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)
     with pytest.raises(StoreDamagedError, match="is damaged"):
-        carry_out(waiting, empty.store, ExpansionConfig(), around)
+        carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert not empty.store.exists("pathways")
 
 

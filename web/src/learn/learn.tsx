@@ -173,4 +173,5 @@ const waiting = (expansion: string, task: string, notes: string[]): api.Expansio
   accuracy: null,
   network_version: null,
   error: null,
+  outcome: null,
 });

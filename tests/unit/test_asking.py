@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cluster.client import new_task
+from cluster.asking import learning
 from pathways import FamilyError, LearnConfig
 from pathways.weights import pack
 from tests.unit.fakes import Sets
@@ -21,14 +21,14 @@ def test_weights_are_handed_over_as_they_are(sets: Sets, tmp_path: Path) -> None
     data, path = sets["digits"][1], tmp_path / "net.safetensors"
     path.write_bytes(WEIGHTS)
     for weights in (path, str(path), WEIGHTS):
-        assert new_task("digits", data, OWN, weights).weights == WEIGHTS
-    assert new_task("digits", data, OWN).weights is None
+        assert learning("digits", data, OWN, weights).weights == WEIGHTS
+    assert learning("digits", data, OWN).weights is None
 
 
 @pytest.mark.parametrize("weights", ["nowhere.safetensors", b"PK"])
 def test_weights_that_cannot_be_read_are_refused(sets: Sets, weights: Any) -> None:
     with pytest.raises(FamilyError, match=r"cannot read|is no safetensors file"):
-        new_task("digits", sets["digits"][1], OWN, weights)
+        learning("digits", sets["digits"][1], OWN, weights)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_what_cannot_be_learned_is_refused_before_it_is_sent(
     sets: Sets, how: LearnConfig, weights: bytes | None, message: str
 ) -> None:
     with pytest.raises(FamilyError, match=message):
-        new_task("digits", sets["digits"][1], how, weights)
+        learning("digits", sets["digits"][1], how, weights)
 
 
 def test_a_module_that_only_the_workers_have_is_left_to_them(sets: Sets) -> None:
     how = LearnConfig(family="nowhere.at_all:Net", options={"width": 3})
-    assert new_task("digits", sets["digits"][1], how).config == how
+    assert learning("digits", sets["digits"][1], how).config == how
