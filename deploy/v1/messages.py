@@ -102,11 +102,7 @@ class LearnForm(BaseModel):
         description="The same for the task that units are shared with",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
-    weights: bytes | None = Field(
-        default=None,
-        description="Safetensors file that the family starts from",
-        json_schema_extra={"type": "string", "format": "binary"},
-    )
+    weights: bytes = Field(default=b"", description="Safetensors file that the family starts from")
 
 
 class Accepted(BaseModel):
