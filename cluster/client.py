@@ -80,7 +80,8 @@ class Client:
     ) -> Expansion:
         """Give the network a task to learn: its data, or a path to it (see `load_task`).
 
-        Returns when the request is durable. Raises TaskNameTaken, DataError, StoreError.
+        Returns when the request is durable. Raises TaskNameTaken, DataError (also for a concept
+        that no task in service has), StoreError.
         """
         loaded = data if isinstance(data, TaskData) else load_task(data).data
         new = NewTask(task=task, data=loaded, config=config or LearnConfig())
@@ -105,11 +106,26 @@ class Client:
 
         Raises NoTaskFits, SignatureError, DataError, UnknownTask.
         """
+        inputs = as_inputs(given, rate_hz)
+        answers = self._answering().answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(result(answers), inputs)
+
+    def predict_together(self, given: Sequence[Sequence[str | Path | Input]]) -> list[Answer]:
+        """An answer to every query: an image and a sound of the same thing, whose evidence is
+        merged over the concepts that their tasks share, or one of them alone.
+
+            sen.predict_together([("seven.png", "seven.wav")])[0].label
+
+        Raises DataError for more than two inputs or two of one kind, and as `predict` does.
+        """
+        elements = [as_inputs(element) for element in given]
+        answers = self._answering().answer_together.remote(elements, self._seen.version)
+        return _with_inputs(result(answers), [element[0] for element in elements])
+
+    def _answering(self) -> Any:
         if self._dispatcher is None:
             self._dispatcher = start_dispatcher(self.config())
-        inputs = as_inputs(given, rate_hz)
-        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(result(answers), inputs)
+        return self._dispatcher
 
     def tasks(self) -> list[PathwayEntry]:
         """The pathways in service, in the order of learning."""
@@ -168,12 +184,23 @@ class AsyncClient:
         self, given: Given, *, task: str | None = None, rate_hz: int = 0
     ) -> list[Answer]:
         """See Client.predict."""
+        inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
+        answering = await self._answering()
+        answers = answering.answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(await awaited(answers), inputs)
+
+    async def predict_together(self, given: Sequence[Sequence[str | Path | Input]]) -> list[Answer]:
+        """See Client.predict_together."""
+        elements = await asyncio.to_thread(lambda: [as_inputs(element) for element in given])
+        answering = await self._answering()
+        answers = answering.answer_together.remote(elements, self._seen.version)
+        return _with_inputs(await awaited(answers), [element[0] for element in elements])
+
+    async def _answering(self) -> Any:
         if self._dispatcher is None:
             config = await awaited(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
-        inputs = await asyncio.to_thread(as_inputs, given, rate_hz)
-        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(await awaited(answers), inputs)
+        return self._dispatcher
 
     async def tasks(self) -> list[PathwayEntry]:
         """See Client.tasks."""

@@ -23,6 +23,7 @@ from cluster.activity import Activity
 from cluster.background import Background
 from cluster.changes import News, RouterChange
 from cluster.coalesce import Coalescer
+from cluster.concepts import check_concepts
 from cluster.config import SenConfig
 from cluster.errors import ExpansionFailed, SenError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
@@ -242,7 +243,9 @@ class Controller:
     # --- expansions -------------------------------------------------------------------------
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[str]:
-        """Take tasks to learn; see Expansions.submit."""
+        """Take tasks to learn; see Expansions.submit. Raises DataError for a concept that no task
+        in service has."""
+        await asyncio.to_thread(check_concepts, tasks, self._registry)
         return await self._expansions.submit(tasks, self._registry.current)
 
     def expansion(self, request: str) -> ExpansionStatus:

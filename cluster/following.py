@@ -63,7 +63,16 @@ class FollowingDispatcher:
     ) -> list[Answer]:
         """See NetworkDispatcher.answer; at_least: the network version its caller knows of."""
         await self._until(at_least)
-        answers = await self._dispatcher.answer(inputs, task)
+        return self._noted(await self._dispatcher.answer(inputs, task))
+
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], at_least: int = 0
+    ) -> list[Answer]:
+        """See NetworkDispatcher.answer_together; at_least: as for `answer`."""
+        await self._until(at_least)
+        return self._noted(await self._dispatcher.answer_together(elements))
+
+    def _noted(self, answers: list[Answer]) -> list[Answer]:
         self._answered += len(answers)
         self._unknown += sum(answer.unknown for answer in answers)
         return answers

@@ -193,7 +193,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     """How the input was converted, for example "RGB to grey"."""
     given: Input | None = field(default=None, compare=False, repr=False)
-    """The input, where the Python client gives the answer."""
+    """The input, where the Python client gives the answer; the first of a query of two."""
 
     def plot(self, axes: Sequence[Any] | None = None) -> Any:
         """Draw the labels beside the input; see plotting.plot_answer."""

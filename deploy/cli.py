@@ -140,10 +140,18 @@ def learn(
     ] = False,
     threshold: Annotated[float, typer.Option(help="Mean probability that makes a link.")] = 0.7,
     seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    concepts: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: label → concept of another task that it stands for."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
+    ] = "",
     address: Address = None,
 ) -> None:
     """Learn a new task from labelled examples."""
     from deploy import commands
+    from deploy.concepts import read_concepts
     from pathways import LearnConfig, TrainConfig
 
     how = LearnConfig(
@@ -151,6 +159,8 @@ def learn(
         shots=shots,
         threshold=threshold,
         seed=seed,
+        concepts=read_concepts(concepts) if concepts else {},
+        namespace=namespace,
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
     commands.learn(name, data, how, address)
@@ -160,6 +170,10 @@ def learn(
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG …) or sounds (WAV).")],
     task: Annotated[str | None, typer.Option(help="Ask this task only.")] = None,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="An image and a sound of the same thing: one answer."),
+    ] = False,
     top: Annotated[int, typer.Option(help="Labels to show.", min=1)] = 3,
     as_json: AsJson = False,
     address: Address = None,
@@ -167,7 +181,10 @@ def predict(
     """Label files; the dispatcher decides which tasks they belong to."""
     from deploy import commands
 
-    commands.predict(files, task, top, as_json, address)
+    if together:
+        commands.predict_together(files, task, top, as_json, address)
+    else:
+        commands.predict(files, task, top, as_json, address)
 
 
 @app.command(epilog="Example: `sen tasks --json`")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from cluster.client import connect
+from cluster.client import Client, connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
 from cluster.lifecycle import home, load_running, metrics_urls
+from cluster.messages import Answer
 from deploy import keys
 from deploy.auth import check_exposed
 from deploy.report import (
@@ -27,7 +29,7 @@ from deploy.report import (
     verification_table,
 )
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
-from pathways import LearnConfig
+from pathways import DataError, LearnConfig
 from pathways.data.load import load_task
 
 out = Console()
@@ -131,13 +133,30 @@ def predict(
     """Label files."""
     client = connect(address)
     answers = client.predict(files, task=task)
-    given = predict_reply(answers, client.network().registry, top).predictions
+    _show_answers(client, map(str, files), answers, top, as_json)
+
+
+def predict_together(
+    files: list[Path], task: str | None, top: int, as_json: bool, address: str | None
+) -> None:
+    """Label an image and a sound of the same thing."""
+    if task is not None:
+        raise DataError("an image and a sound together ask two tasks; leave out --task")
+    client = connect(address)
+    answers = client.predict_together([files])
+    _show_answers(client, [" + ".join(map(str, files))], answers, top, as_json)
+
+
+def _show_answers(
+    client: Client, names: Iterable[str], answers: Sequence[Answer], top: int, as_json: bool
+) -> None:
+    predictions = predict_reply(answers, client.network().registry, top).predictions
+    given = list(zip(names, predictions, strict=True))
     if as_json:
-        named = [{"file": str(f), **p.model_dump()} for f, p in zip(files, given, strict=True)]
-        print(json.dumps(named, indent=1))
+        print(json.dumps([{"file": name, **p.model_dump()} for name, p in given], indent=1))
         return
-    for file, prediction in zip(files, given, strict=True):
-        out.print(f"{file}: {_in_words(prediction)}", highlight=False, soft_wrap=True)
+    for name, prediction in given:
+        out.print(f"{name}: {_in_words(prediction)}", highlight=False, soft_wrap=True)
 
 
 def _in_words(prediction: Prediction) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from deploy.problems import Problem, V2Error
-from deploy.schemas import PredictBody
+from deploy.schemas import PredictBody, TogetherBody
 from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm
 from deploy.v2.messages import InferRequest
 
@@ -17,6 +17,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Problem,
     V2Error,
     PredictBody,
+    TogetherBody,
     LearnBody,
     LearnForm,
     ExpansionInfo,

@@ -25,6 +25,18 @@ class PredictBody(BaseModel):
     rate_hz: int = Field(0, ge=0, description="Samples a second, if the inputs are sounds")
 
 
+class TogetherBody(BaseModel):
+    """An image and a sound of the same thing as JSON, or one of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: list[Any] | None = Field(
+        None, description="[height][width] or [height][width][channels], as in `inputs`"
+    )
+    sound: list[Any] | None = Field(None, description="[samples] in -1..1, with rate_hz")
+    rate_hz: int = Field(0, ge=0, description="Samples a second of the sound")
+
+
 class LabelProbability(BaseModel):
     label: str
     probability: float
@@ -67,6 +79,9 @@ class TaskInfo(BaseModel):
     reason: str | None = Field(description="Why it is unavailable")
     signature: str
     labels: list[str]
+    concepts: dict[str, str] = Field(
+        description="Label → concept in full, of the labels that stand for another name"
+    )
     family: str
     parameters: int
     active_share: float
@@ -166,6 +181,11 @@ def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
         "reason": view.unavailable.get(entry.id.task),
         "signature": spec.signature.key,
         "labels": list(spec.labels),
+        "concepts": {
+            label: concept
+            for label, concept in zip(spec.labels, spec.concepts, strict=True)
+            if label != concept
+        },
         "family": spec.family,
         "parameters": spec.parameters,
         "active_share": view.registry.active_share([entry.id]),

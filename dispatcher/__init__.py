@@ -2,6 +2,7 @@
 
 from dispatcher.dispatcher import Decision, Dispatcher, rows_by_task
 from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterError
+from dispatcher.evidence import EvidenceConfig, choose_pair, combine
 from dispatcher.features import Features, make_features
 from dispatcher.gate import InputType, gate
 from dispatcher.merge import merge
@@ -15,6 +16,7 @@ __all__ = [
     "Decision",
     "Dispatcher",
     "DispatcherError",
+    "EvidenceConfig",
     "FeatureError",
     "Features",
     "InputType",
@@ -29,6 +31,8 @@ __all__ = [
     "Snapshot",
     "StatisticsBuilder",
     "TaskStatistics",
+    "choose_pair",
+    "combine",
     "gate",
     "make_features",
     "merge",

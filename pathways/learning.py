@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pathways.concepts import check_concepts, full_names
 from pathways.data.task import TaskData
 from pathways.errors import DataError
 from pathways.families import default_family, make_body, plain_options
@@ -46,8 +47,13 @@ class LearnConfig:
     warm_start: bool = True
     """Start the hidden layers from the source's where both are of one family and size."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    concepts: dict[str, str] = field(default_factory=dict)
+    """Label → concept that it stands for, which other tasks share (§3.4); others are their own."""
+    namespace: str = ""
+    """Tasks of one namespace join where their concepts are equal; empty: the default one."""
 
     def __post_init__(self) -> None:
+        check_concepts(self.concepts, self.namespace)
         if not 0 < self.threshold <= 1:
             raise DataError(f"threshold must lie above 0 and up to 1, got {self.threshold}")
         if self.max_sources not in (0, 1):
@@ -90,6 +96,7 @@ def learn(
     Raises DataError or FamilyError; nothing outside the returned value is changed.
     """
     started = time.monotonic()
+    full_names(data.labels, config.concepts, config.namespace)  # refuses before it trains
     examples = divide(data, config)
     transfer = None
     if config.max_sources:
@@ -166,5 +173,7 @@ def _store(
         active_parameters=parameter_count(model) + (parameter_count(source.body) if source else 0),
         weights_sha256=sha256(weights),
         training=training,
+        concepts=full_names(data.labels, config.concepts, config.namespace),
+        namespace=config.namespace,
     )
     return StoredPathway(spec=spec, weights=weights)

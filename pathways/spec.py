@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pathways.concepts import plain_name
 from pathways.errors import WeightsError
 from pathways.ids import PathwayId
 from pathways.signature import Signature
@@ -70,6 +71,19 @@ class PathwaySpec:
     training: Training
     revision: Revision | None = None
     """None of the first version, which was learned from nothing or over a link."""
+    concepts: tuple[str, ...] = ()
+    """What each label stands for, in full (see concepts.py); left out: the label itself."""
+    namespace: str = ""
+    """In which tasks join where their concepts are equal."""
+
+    def __post_init__(self) -> None:
+        if not self.concepts:
+            object.__setattr__(self, "concepts", self.labels)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What each label is called in answers: the name of its concept."""
+        return tuple(plain_name(concept, self.namespace) for concept in self.concepts)
 
     def to_fields(self) -> dict[str, Any]:
         """The spec as plain values that JSON can hold."""
@@ -82,6 +96,7 @@ class PathwaySpec:
             "links": [vars(link) for link in self.links],
             "training": vars(self.training),
             "revision": _revision_fields(self.revision) if self.revision else None,
+            "concepts": self.concepts if self.concepts != self.labels else None,
         }
 
     def to_json(self) -> str:
@@ -122,6 +137,7 @@ def _typed(fields: dict[str, Any]) -> dict[str, Any]:
     fields["source"] = PathwayId.parse(fields["source"]) if fields["source"] else None
     fields["links"] = tuple(Link(**link) for link in fields["links"])
     fields["training"] = Training(**fields["training"])
+    fields["concepts"] = tuple(fields.get("concepts") or ())
     if revision := fields.get("revision"):  # absent from specs of earlier releases
         of = PathwayId.parse(revision["of"])
         fields["revision"] = Revision(kind=revision["kind"], of=of, facts=dict(revision["facts"]))

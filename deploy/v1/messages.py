@@ -38,6 +38,14 @@ class LearnOptions(BaseModel):
         default=0.7, gt=0, le=1, description="Mean probability that makes a link"
     )
     seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+    concepts: dict[str, str] = Field(
+        default={},
+        description="Label → concept of another task that it stands for; others are their own",
+        examples=[{"seven": "7"}],
+    )
+    namespace: str = Field(
+        default="", description="Tasks of one namespace join where their concepts are equal"
+    )
 
     def config(self) -> LearnConfig:
         """The same for `pathways`."""
@@ -46,6 +54,8 @@ class LearnOptions(BaseModel):
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
+            concepts=self.concepts,
+            namespace=self.namespace,
             train=TrainConfig(
                 epochs=self.epochs,
                 augment=self.augment,

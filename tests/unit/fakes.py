@@ -287,6 +287,9 @@ class FakeAnswering:
         )
         return [one] * len(inputs)
 
+    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]:
+        return await self.answer([element[0] for element in elements])
+
     async def activity(self) -> NetworkActivity:
         """Nothing ran."""
         return NetworkActivity(network_version=1, activations={}, rows=0, unknown=0, resident=())
