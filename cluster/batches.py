@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 from typing import ParamSpec, TypeVar
 
 from cluster.inputs import Input, fit
@@ -12,6 +14,7 @@ from cluster.messages import NetworkView
 from cluster.running import Given
 from dispatcher import Dispatcher
 from pathways import Inputs, PathwayId, Signature
+from pathways.frozen import probe_inputs
 
 INLINE_ROWS = 48
 """Up to so many rows are computed in the event loop's own thread: handing them to another
@@ -32,6 +35,18 @@ class Network:
 
     view: NetworkView
     dispatcher: Dispatcher
+
+    @cached_property
+    def _of_noise(self) -> dict[str, float]:
+        return {}  # filled when first wanted
+
+    def novelty_of_noise(self, key: str) -> float:
+        """How unlike everything of a signature pure noise is; takes milliseconds, once a view."""
+        if key not in self._of_noise:
+            noise = probe_inputs(Signature.parse(key)).numpy()
+            novelty = [decision.novelty for decision in self.dispatcher.decide(key, noise)]
+            self._of_noise[key] = median(novelty)
+        return self._of_noise[key]
 
 
 async def compute(

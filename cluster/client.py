@@ -110,16 +110,21 @@ class Client:
         answers = self._answering().answer.remote(inputs, task, self._seen.version)
         return _with_inputs(result(answers), inputs)
 
-    def predict_together(self, given: Sequence[Sequence[str | Path | Input]]) -> list[Answer]:
+    def predict_together(
+        self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
+    ) -> list[Answer]:
         """An answer to every query: an image and a sound of the same thing, whose evidence is
         merged over the concepts that their tasks share, or one of them alone.
 
             sen.predict_together([("seven.png", "seven.wav")])[0].label
 
-        Raises DataError for more than two inputs or two of one kind, and as `predict` does.
+        tasks: ask these two, one of images and one of sounds. Raises DataError for more than two
+        inputs or two of one kind, and as `predict` does.
         """
         elements = [as_inputs(element) for element in given]
-        answers = self._answering().answer_together.remote(elements, self._seen.version)
+        answers = self._answering().answer_together.remote(
+            elements, list(tasks), self._seen.version
+        )
         return _with_inputs(result(answers), [element[0] for element in elements])
 
     def _answering(self) -> Any:
@@ -189,11 +194,13 @@ class AsyncClient:
         answers = answering.answer.remote(inputs, task, self._seen.version)
         return _with_inputs(await awaited(answers), inputs)
 
-    async def predict_together(self, given: Sequence[Sequence[str | Path | Input]]) -> list[Answer]:
+    async def predict_together(
+        self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
+    ) -> list[Answer]:
         """See Client.predict_together."""
         elements = await asyncio.to_thread(lambda: [as_inputs(element) for element in given])
         answering = await self._answering()
-        answers = answering.answer_together.remote(elements, self._seen.version)
+        answers = answering.answer_together.remote(elements, tasks, self._seen.version)
         return _with_inputs(await awaited(answers), [element[0] for element in elements])
 
     async def _answering(self) -> Any:

@@ -124,9 +124,11 @@ class NetworkDispatcher:
                 answers[row] = replace(answer, notes=notes) if notes else answer
         return [answers[row] for row in range(len(inputs))]
 
-    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]:
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]:
         """An answer to every element: one input, or two of different modalities that show the same
-        thing, of which each activates one pathway.
+        thing, of which each activates one pathway; `tasks`, one of each: those of the pairs.
 
         Raises DataError for other elements, and as `answer` does.
         """
@@ -135,7 +137,7 @@ class NetworkDispatcher:
         pairs = [row for row, element in enumerate(elements) if len(element) > 1]
         given = await asyncio.gather(
             self.answer([elements[row][0] for row in lone]),
-            self._pairs.answer([elements[row] for row in pairs]),
+            self._pairs.answer([elements[row] for row in pairs], tasks),
         )
         answers = dict(zip([*lone, *pairs], [*given[0], *given[1]], strict=True))
         return [answers[row] for row in range(len(elements))]

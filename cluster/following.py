@@ -66,11 +66,11 @@ class FollowingDispatcher:
         return self._noted(await self._dispatcher.answer(inputs, task))
 
     async def answer_together(
-        self, elements: Sequence[Sequence[Input]], at_least: int = 0
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = (), at_least: int = 0
     ) -> list[Answer]:
         """See NetworkDispatcher.answer_together; at_least: as for `answer`."""
         await self._until(at_least)
-        return self._noted(await self._dispatcher.answer_together(elements))
+        return self._noted(await self._dispatcher.answer_together(elements, tasks))
 
     def _noted(self, answers: list[Answer]) -> list[Answer]:
         self._answered += len(answers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from cluster.inputs import Input
 from cluster.messages import Answer
 from cluster.meter import Meter
 from cluster.registry import Registry
-from cluster.together import Side, answer_pair, joint, named_notes, pair_up, word
+from cluster.together import activated, answer_pair, named_notes, pair_up, told_apart, word
 from dispatcher import Decision
 from pathways import Inputs, Signature
 
@@ -36,7 +36,7 @@ class Dispatching(Protocol):
     @property
     def served(self) -> Network: ...
 
-    def signature_for(self, observed: Signature) -> Signature: ...
+    def signature_for(self, observed: Signature, task: str | None = None) -> Signature: ...
 
     async def dispatch(
         self, network: Network, sides: Sides, choose: Choose
@@ -54,6 +54,8 @@ class _Asked:
     """[n, ...] each: the firsts and the seconds of n pairs."""
     words: tuple[str, str]
     """What to call them."""
+    told: tuple[str, str] | None
+    """The tasks they go to, where the caller says so."""
 
 
 class Pairs:
@@ -66,23 +68,36 @@ class Pairs:
             self._answer_batch, size=lambda asked: len(asked.sides[0]), most=BATCH_ROWS
         )
 
-    async def answer(self, pairs: Sequence[Sequence[Input]]) -> list[Answer]:
-        """An answer to each pair, in their order. Raises as NetworkDispatcher.answer does."""
+    async def answer(
+        self, pairs: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]:
+        """An answer to each pair, in their order; `tasks` given: no dispatching.
+
+        Raises as NetworkDispatcher.answer does, and DataError for tasks that do not go together.
+        """
+        told = told_apart(self._dispatcher.served.view.registry, tasks) if tasks else {}
         ordered = [sorted(pair, key=word) for pair in pairs]
         groups: dict[tuple[Signature, ...], list[int]] = {}
         for row, pair in enumerate(ordered):
             groups.setdefault(tuple(given.observed for given in pair), []).append(row)
         alike = [[ordered[row] for row in rows] for rows in groups.values()]
-        given = await asyncio.gather(*(self._answer_alike(group) for group in alike))
+        given = await asyncio.gather(*(self._answer_alike(group, told) for group in alike))
         answers: dict[int, Answer] = {}
         for rows, found in zip(groups.values(), given, strict=True):
             answers.update(zip(rows, found, strict=True))
         return [answers[row] for row in range(len(pairs))]
 
-    async def _answer_alike(self, pairs: Sequence[Sequence[Input]]) -> list[Answer]:
-        """The same for pairs whose inputs have the same two types."""
+    async def _answer_alike(
+        self, pairs: Sequence[Sequence[Input]], told: Mapping[str, str]
+    ) -> list[Answer]:
+        """The same for pairs whose inputs have the same two types; told: modality → task."""
         columns = list(zip(*pairs, strict=True))
-        signatures = [self._dispatcher.signature_for(column[0].observed) for column in columns]
+        observed = [column[0].observed for column in columns]
+        tasks = [told.get(signature.modality) for signature in observed]
+        signatures = [
+            self._dispatcher.signature_for(signature, task)
+            for signature, task in zip(observed, tasks, strict=True)
+        ]
         fitted = [
             await compute(len(pairs), fit_all, column, signature)
             for column, signature in zip(columns, signatures, strict=True)
@@ -90,7 +105,9 @@ class Pairs:
         words = [word(given) for given in pairs[0]]
         first, second = (np.stack([array for array, _ in side]) for side in fitted)
         keys = (signatures[0].key, signatures[1].key)
-        given = await self._together(_Asked(keys, (first, second), (words[0], words[1])))
+        pair = (tasks[0], tasks[1]) if tasks[0] and tasks[1] else None
+        asked = _Asked(keys, (first, second), (words[0], words[1]), pair)
+        given = await self._together(asked)
         answers = []
         for row, answer in enumerate(given):
             notes = named_notes({w: side[row][1] for w, side in zip(words, fitted, strict=True)})
@@ -100,9 +117,9 @@ class Pairs:
     async def _answer_batch(self, batch: Sequence[_Asked]) -> Sequence[list[Answer] | Exception]:
         """One request's answers each; what fails for one leaves the others alone."""
         network = self._dispatcher.served
-        groups: dict[tuple[str, str], list[int]] = {}
+        groups: dict[tuple[tuple[str, str] | None, ...], list[int]] = {}
         for place, asked in enumerate(batch):
-            groups.setdefault(asked.keys, []).append(place)
+            groups.setdefault((asked.keys, asked.told), []).append(place)
         alike = [[batch[place] for place in places] for places in groups.values()]
         given = await asyncio.gather(
             *(self._run(network, group) for group in alike), return_exceptions=True
@@ -112,30 +129,31 @@ class Pairs:
     async def _run(
         self, network: Network, batch: Sequence[_Asked]
     ) -> list[list[Answer] | Exception]:
-        """The same for requests of the same two signatures."""
+        """The same for requests of the same two signatures, and tasks if they were told."""
         registry = network.view.registry
         sides = [
             (key, np.concatenate([asked.sides[side] for asked in batch]))
             for side, key in enumerate(batch[0].keys)
         ]
+        of_noise = [await compute(len(sides[0][1]), network.novelty_of_noise, k) for k, _ in sides]
         decided, parts = await self._dispatcher.dispatch(
-            network, sides, lambda decisions: pair_up(registry, decisions)
+            network, sides, lambda decisions: pair_up(registry, decisions, of_noise, batch[0].told)
         )
         started = time.perf_counter()
         rows = iter(zip(*decided, *parts, strict=True))
         answers = [
-            _answers(registry, list(islice(rows, len(asked.sides[0]))), asked.words)
-            for asked in batch
+            _answers(registry, list(islice(rows, len(asked.sides[0]))), asked) for asked in batch
         ]
         self._meter.stage("merge", time.perf_counter() - started)
-        self._dispatcher.count(registry, [joint(*pair) for pair in zip(*decided, strict=True)])
+        done = (given for given in answers if not isinstance(given, Exception))
+        self._dispatcher.count(registry, [activated(answer) for given in done for answer in given])
         return answers
 
 
 def _answers(
     registry: Registry,
     rows: Sequence[tuple[Decision, Decision, Parts, Parts]],
-    words: Sequence[str],
+    asked: _Asked,
 ) -> list[Answer] | Exception:
     """The answers to one request's pairs, or why one of them could not be answered."""
     answers = []
@@ -143,6 +161,6 @@ def _answers(
         results = [next(iter(given.values()), None) for given in parts]
         if failed := [result for result in results if isinstance(result, Exception)]:
             return failed[0]
-        pair = (Side(first, results[0]), Side(second, results[1]))  # type: ignore[arg-type]
-        answers.append(answer_pair(registry, pair, words))
+        pair, told = (first, second), asked.told is not None
+        answers.append(answer_pair(registry, pair, results, asked.words, told=told))  # type: ignore[arg-type]
     return answers

@@ -4,8 +4,8 @@ one answer that both give (paper §3.4). Pure; the dispatcher runs the pathways.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,16 @@ from cluster.concepts import as_shown
 from cluster.inputs import Input
 from cluster.messages import Activation, Answer
 from cluster.registry import Registry
-from dispatcher import Decision, choose_pair, combine, merge
+from dispatcher import Decision, EvidenceConfig, Said, choose_pair, combine, merge
 from pathways import DataError
 
 SIDES = 2
 """Inputs of one query at most, each of another modality (§3.5: two pathways, no more)."""
+
+EVIDENCE = EvidenceConfig()
+"""How far pathways are believed."""
+
+_LEAST_TOLD = 0.05  # how far a pathway that was asked for is believed at least
 
 _WORDS = {"audio": "sound"}
 
@@ -45,11 +50,31 @@ def check_together(elements: Sequence[Sequence[Input]]) -> None:
             )
 
 
-def pair_up(registry: Registry, sides: Sequence[Sequence[Decision]]) -> list[list[Decision]]:
+def told_apart(registry: Registry, tasks: Sequence[str]) -> dict[str, str]:
+    """Modality → the task that an input of it is to be asked of, of two that were told.
+
+    Raises UnknownTask, or DataError if they are not two of different modalities.
+    """
+    told: dict[str, str] = {registry.entry(t).spec.signature.modality: t for t in tasks}
+    if len(tasks) != SIDES or len(told) != SIDES:
+        raise DataError(
+            f"{', '.join(tasks)} cannot be asked together; give a task of images and one of sounds"
+        )
+    return told
+
+
+def pair_up(
+    registry: Registry,
+    sides: Sequence[Sequence[Decision]],
+    of_noise: Sequence[float],
+    told: tuple[str, str] | None = None,
+) -> list[list[Decision]]:
     """Of the one or two tasks that each input of a pair could go to, the one that it does.
 
     sides: for the firsts of all pairs, and for the seconds, what the dispatcher decided. Of tasks
-    about as probable those are preferred that share concepts.
+    about as probable those are preferred that share concepts. The weight of the one chosen is how
+    far its pathway is to be believed; where that is not at all, it is not run. A task that was told
+    always is. of_noise: the novelty of pure noise, on either side.
     """
 
     @cache
@@ -59,60 +84,68 @@ def pair_up(registry: Registry, sides: Sequence[Sequence[Decision]]) -> list[lis
 
     paired: list[list[Decision]] = [[], []]
     for first, second in zip(*sides, strict=True):
-        if first.unknown or second.unknown:
-            chosen = (first.tasks[0], second.tasks[0])
-        else:
-            chosen = choose_pair(first, second, share)
-        for side, task, decision in zip(paired, chosen, (first, second), strict=True):
-            side.append(Decision((task,), (1.0,), decision.novelty))
+        chosen = told or choose_pair(first, second, share)
+        both = zip(paired, chosen, (first, second), of_noise, strict=True)
+        for side, task, decision, noise in both:
+            trust = max(EVIDENCE.trust(decision.novelty, noise), _LEAST_TOLD if told else 0.0)
+            side.append(Decision((task,), (trust,), 0.0 if trust else inf))
     return paired
 
 
-def joint(first: Decision, second: Decision) -> Decision:
-    """What a pair activates: a pathway for each of its inputs that is like something learned."""
-    tasks = tuple(task for side in (first, second) if not side.unknown for task in side.tasks)
-    weights = tuple(1.0 / len(tasks) for _ in tasks)
-    return Decision(tasks, weights, min(first.novelty, second.novelty))
-
-
-@dataclass(frozen=True)
-class Side:
-    """One input of a pair: where it went, and what its pathway said."""
-
-    decision: Decision
-    given: NDArray[np.float32] | None
-    """p(class | input) [classes]; None of an unknown input."""
-
-
-def answer_pair(registry: Registry, pair: tuple[Side, Side], words: Sequence[str]) -> Answer:
+def answer_pair(
+    registry: Registry,
+    pair: Sequence[Decision],
+    given: Sequence[NDArray[np.float32] | None],
+    words: Sequence[str],
+    *,
+    told: bool = False,
+) -> Answer:
     """The answer of both; of one alone where the other is unlike everything learned.
 
-    words: what to call the two inputs.
+    given: class probabilities [classes] of each input, None where its pathway did not run. words:
+    what to call the inputs. Two inputs that are both unlike what was learned vouch for each other
+    only if their pathways name the same concept; else the pair is unknown, unless its tasks were
+    told.
     """
     specs, said = [], []
-    for side in pair:
-        if side.given is not None:
-            specs.append(registry.entry(side.decision.tasks[0]).spec)
-            said.append((specs[-1].concepts, side.given))
-    merged: list[tuple[str, float]] = []
-    if len(said) == SIDES:
-        merged = combine(said[0], said[1])
-    elif said:
-        merged = merge([(1.0, *said[0])])
-    notes: tuple[str, ...] = ()
-    if len(said) == 1:
-        silent = 0 if pair[0].given is None else 1
-        notes = (
-            f"the {words[silent]} is unlike everything learned: "
-            f"the {words[1 - silent]} answers alone",
+    for decision, probabilities in zip(pair, given, strict=True):
+        if probabilities is not None:
+            specs.append(registry.entry(decision.tasks[0]).spec)
+            said.append(Said(specs[-1].concepts, probabilities, decision.weights[0]))
+    strange = not told and all(decision.weights[0] < 1.0 for decision in pair)
+    if strange and (len(said) < SIDES or said[0].first != said[1].first):
+        return Answer(
+            probabilities=(), activated=(), unknown=True, network_version=registry.version
         )
+    if len(said) == SIDES:
+        merged = combine(said[0], said[1], EVIDENCE)
+    else:
+        merged = merge([(1.0, said[0].concepts, said[0].probabilities)])
     return Answer(
         probabilities=as_shown(merged, specs),
         activated=tuple(Activation(pathway=s.id, weight=1.0 / len(specs)) for s in specs),
-        unknown=not said,
+        unknown=False,
         network_version=registry.version,
-        notes=notes,
+        notes=_remarks([decision.weights[0] for decision in pair], words),
     )
+
+
+def _remarks(trust: Sequence[float], words: Sequence[str]) -> tuple[str, ...]:
+    """On inputs that are unlike what was learned."""
+    remarks = []
+    for side, (believed, about) in enumerate(zip(trust, words, strict=True)):
+        if believed == 0.0:
+            alone = f"the {words[1 - side]} answers alone"
+            remarks.append(f"the {about} is unlike everything learned: {alone}")
+        elif believed < 1.0:
+            remarks.append(f"the {about} is unlike what was learned and counts for less")
+    return tuple(remarks)
+
+
+def activated(answer: Answer) -> Decision:
+    """What a pair activated, as the dispatcher counts it."""
+    tasks = tuple(part.pathway.task for part in answer.activated)
+    return Decision(tasks, tuple(p.weight for p in answer.activated), inf if answer.unknown else 0)
 
 
 def named_notes(notes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dispatcher.dispatcher import Decision, Dispatcher, rows_by_task
 from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterError
-from dispatcher.evidence import EvidenceConfig, choose_pair, combine
+from dispatcher.evidence import EvidenceConfig, Said, choose_pair, combine
 from dispatcher.features import Features, make_features
 from dispatcher.gate import InputType, gate
 from dispatcher.merge import merge
@@ -26,6 +26,7 @@ __all__ = [
     "RouterConfig",
     "RouterError",
     "Routes",
+    "Said",
     "SelectConfig",
     "Selection",
     "Snapshot",

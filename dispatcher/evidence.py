@@ -5,8 +5,9 @@ Given the concept, what is seen and what is heard are taken to be independent, s
     p(c | image, sound) ∝ p(c | image) · p(c | sound) / p(c)
 
 over the concepts that both pathways know, with p(c) the same for all. Pathways are surer than they
-are right, most of all where an input is noisy: each is flattened (a temperature) and left a little
-doubt (a floor), or one that is sure and wrong would veto the other.
+are right, and where an input is noisy they are as sure as ever. So each is flattened a little (a
+temperature), and believed only as far as its input is like what it learned: the router's test for
+unknown inputs tells. Without that, one that is sure and wrong would often outvote the other.
 """
 
 from __future__ import annotations
@@ -27,23 +28,60 @@ NEAR = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceConfig:
-    """How far a pathway is believed. Chosen on validation data, see docs/modalities.md."""
+    """How far pathways are believed. Chosen on validation data, see docs/modalities.md."""
 
-    temperature: float = 2.0
+    temperature: float = 1.5
     """Probabilities are taken to the power of 1 / temperature; 1 leaves them as they are."""
 
-    doubt: float = 0.02
+    doubt: float = 0.05
     """The share of every pathway's answer that is spread evenly over its concepts, 0..1."""
+
+    slack: float = 1.1
+    """An input says nothing any more where it is this many times as far beyond what is known as
+    pure noise is: pathways are right by chance there."""
 
     def __post_init__(self) -> None:
         if not self.temperature >= 1.0:
             raise DispatcherError(f"temperature is {self.temperature}; give 1 or more")
         if not 0.0 < self.doubt < 1.0:
             raise DispatcherError(f"doubt is {self.doubt}; give a value above 0 and below 1")
+        if not self.slack > 0.0:
+            raise DispatcherError(f"slack is {self.slack}; give a value above 0")
+
+    def trust(self, novelty: float, of_noise: float) -> float:
+        """How far an input's pathway is believed: 1 up to the limit of what is known, from there
+        falling evenly to 0.
+
+        of_noise: the novelty that pure noise has to the same router. Where that counts as known,
+        novelty tells little, and nothing that is unknown is believed.
+        """
+        if novelty <= 1.0:
+            return 1.0
+        span = self.slack * (of_noise - 1.0)
+        return max(0.0, 1.0 - (novelty - 1.0) / span) if span > 0.0 else 0.0
 
 
-Said = tuple[Sequence[str], NDArray[np.floating]]
-"""What one pathway says of its input: its concepts, p(concept | input) [C]."""
+@dataclass(frozen=True)
+class Said:
+    """What one pathway says of its input."""
+
+    concepts: Sequence[str]
+    probabilities: NDArray[np.floating]
+    """p(concept | input) [C]."""
+    trust: float = 1.0
+    """How far it is believed, 0..1."""
+
+    def __post_init__(self) -> None:
+        if self.probabilities.shape != (len(self.concepts),):
+            raise DispatcherError(
+                f"{len(self.concepts)} concepts but probabilities of shape "
+                f"{self.probabilities.shape}; give one probability a concept"
+            )
+
+    @property
+    def first(self) -> str:
+        """The most probable concept."""
+        return self.concepts[int(self.probabilities.argmax())]
 
 
 def combine(
@@ -53,14 +91,12 @@ def combine(
 
     A concept that only one pathway knows keeps its place: of it the other says neither good nor
     ill, where of a shared one it says more or less than an even guess. Pathways that share nothing
-    are mixed, half and half. Raises DispatcherError.
+    are mixed, half and half.
     """
-    shared = set(first[0]) & set(second[0])
-    if not shared:
-        return merge([(0.5, *first), (0.5, *second)])
-    how = config or EvidenceConfig()
-    ratios = [_ratios(said, how) for said in (first, second)]
-    belief = {c: ratios[0].get(c, 1.0) * ratios[1].get(c, 1.0) for c in {**ratios[0], **ratios[1]}}
+    if set(first.concepts).isdisjoint(second.concepts):
+        return merge([(0.5, said.concepts, said.probabilities) for said in (first, second)])
+    one, other = (_ratios(said, config or EvidenceConfig()) for said in (first, second))
+    belief = {c: one.get(c, 1.0) * other.get(c, 1.0) for c in {**one, **other}}
     total = sum(belief.values())
     given = ((concept, value / total) for concept, value in belief.items())
     return sorted(given, key=lambda item: (-item[1], item[0]))
@@ -68,15 +104,10 @@ def combine(
 
 def _ratios(said: Said, config: EvidenceConfig) -> dict[str, float]:
     """p(concept | input) / p(concept) of a pathway's concepts: above 1 speaks for it."""
-    concepts, probabilities = said
-    if probabilities.shape != (len(concepts),):
-        raise DispatcherError(
-            f"{len(concepts)} concepts but probabilities of shape {probabilities.shape}; "
-            "give one probability a concept"
-        )
-    flat = np.asarray(probabilities, dtype=np.float64) ** (1.0 / config.temperature)
-    believed = (1.0 - config.doubt) * flat / flat.sum() + config.doubt / len(concepts)
-    return dict(zip(concepts, (believed * len(concepts)).tolist(), strict=True))
+    flat = np.asarray(said.probabilities, dtype=np.float64) ** (1.0 / config.temperature)
+    believed = (1.0 - config.doubt) * said.trust
+    ratios = believed * len(flat) * flat / flat.sum() + (1.0 - believed)
+    return dict(zip(said.concepts, ratios.tolist(), strict=True))
 
 
 def choose_pair(

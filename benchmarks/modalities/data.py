@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,7 @@ def load_digits(data_dir: Path | None, seed: int = 0) -> Digits:
     else:
         images, sounds = (real_task(name, data_dir) for name in TASKS)
     assert images[0].labels == sounds[0].labels
-    return Digits(
-        images=images[0], sounds=sounds[0], test_images=images[1], test_sounds=sounds[1]
-    )
+    return Digits(images=images[0], sounds=sounds[0], test_images=images[1], test_sounds=sounds[1])
 
 
 def pair_rows(
@@ -57,16 +56,17 @@ def pair_rows(
     return images, sounds
 
 
-def noisy_images(x: NDArray[np.uint8], deviation: float, seed: int) -> NDArray[np.uint8]:
+def noisy_images(x: NDArray[Any], deviation: float, seed: int) -> NDArray[np.uint8]:
     """With Gaussian noise of this standard deviation, as a share of the range of grey."""
     noise = np.random.default_rng([seed, 1]).normal(0.0, 255.0 * deviation, x.shape)
     return np.clip(np.rint(x + noise), 0, 255).astype(np.uint8)
 
 
-def noisy_sounds(x: NDArray[np.float32], ratio_db: float, seed: int) -> NDArray[np.float32]:
+def noisy_sounds(x: NDArray[Any], ratio_db: float, seed: int) -> NDArray[np.float32]:
     """With white noise so many decibels below each clip's own mean power; inf: none."""
     if np.isinf(ratio_db):
-        return x
+        return np.asarray(x)
     power = (x**2).mean(axis=1, keepdims=True)
     noise = np.random.default_rng([seed, 2]).normal(0.0, 1.0, x.shape)
-    return np.clip(x + noise * np.sqrt(power / 10 ** (ratio_db / 10)), -1, 1).astype(np.float32)
+    noisy = x + noise * np.sqrt(power / 10 ** (ratio_db / 10))
+    return np.asarray(np.clip(noisy, -1, 1), dtype=np.float32)

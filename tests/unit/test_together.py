@@ -10,17 +10,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from cluster.errors import TaskUnavailable
+from cluster.errors import TaskUnavailable, UnknownTask
 from cluster.inputs import Input
 from cluster.messages import Answer
-from dispatcher import NoTaskFits, combine
+from cluster.registry import Registry
+from cluster.together import answer_pair
+from dispatcher import Decision, NoTaskFits, Said, combine
 from pathways import DataError, FrozenPathway, StoredPathway
 from tests.unit.asking import all_resident, dispatcher, inputs, right, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
+from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, made_up_entry
 from tests.unit.serving import Serving, png, serving
 from tests.unit.test_http_learning import problem
 
-NOISE = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
+CHECKS = Input(array=(np.indices((28, 28)).sum(axis=0) % 2 * 255).astype(np.uint8)[..., None])
+TONE = Input(
+    array=(0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype(np.float32), rate_hz=8000
+)
 
 
 def pairs(sets: Sets, n: int = 60) -> list[tuple[Input, Input]]:
@@ -60,11 +65,11 @@ def test_the_answer_is_the_evidence_of_both_pathways(
     given = pairs(sets, 30)
     found = 0
     for pair, answer in zip(given, run(all_resident(slots).answer_together(given)), strict=True):
-        if tasks(answer) != ["digits", "spoken"]:
+        if tasks(answer) != ["digits", "spoken"] or answer.notes:
             continue
         found += 1
         said = [
-            (s.spec.concepts, FrozenPathway.load(s).probabilities(one.array[None])[0])
+            Said(s.spec.concepts, FrozenPathway.load(s).probabilities(one.array[None])[0])
             for s, one in zip((stored["digits"], stored["spoken"]), pair, strict=True)
         ]
         assert dict(answer.probabilities) == pytest.approx(dict(combine(*said)), abs=1e-5)
@@ -97,7 +102,7 @@ def test_both_pathways_run_in_one_batch(slots: LocalSlots, sets: Sets) -> None:
 def test_where_one_side_is_unknown_the_other_answers_alone(slots: LocalSlots, sets: Sets) -> None:
     resident = all_resident(slots)
     sound = pairs(sets, 1)[0][1]
-    (answer,) = run(resident.answer_together([(Input(array=NOISE), sound)]))
+    (answer,) = run(resident.answer_together([(CHECKS, sound)]))
     assert tasks(answer) == ["spoken"]
     assert [activation.weight for activation in answer.activated] == [1.0]
     assert answer.notes == ("the image is unlike everything learned: the sound answers alone",)
@@ -106,9 +111,7 @@ def test_where_one_side_is_unknown_the_other_answers_alone(slots: LocalSlots, se
 
 
 def test_where_both_are_unknown_so_is_the_answer(slots: LocalSlots) -> None:
-    rng = np.random.default_rng(1)
-    hiss = Input(array=rng.uniform(-1, 1, 8000).astype(np.float32), rate_hz=8000)
-    (answer,) = run(all_resident(slots).answer_together([(Input(array=NOISE), hiss)]))
+    (answer,) = run(all_resident(slots).answer_together([(CHECKS, TONE)]))
     assert answer.unknown
     assert (answer.label, answer.activated, answer.notes) == (None, (), ())
     assert slots.runs == []
@@ -138,7 +141,7 @@ def test_a_task_that_fails_while_it_runs_is_passed_over(slots: LocalSlots, sets:
 def test_inputs_are_converted_and_each_note_says_of_which(slots: LocalSlots, sets: Sets) -> None:
     image, sound = pairs(sets, 1)[0]
     colour = Input(array=np.repeat(image.array, 3, axis=2))
-    short = Input(array=sound.array[:6000], rate_hz=8000)
+    short = Input(array=np.repeat(sound.array, 2), rate_hz=16_000)
     (answer,) = run(all_resident(slots).answer_together([(colour, short)]))
     assert any(note.startswith("image: ") and "grey" in note for note in answer.notes)
     assert any(note.startswith("sound: ") for note in answer.notes)
@@ -165,6 +168,47 @@ def test_a_modality_that_nobody_learned_is_refused(network: LearnedNetwork, sets
     lacking = replace(registry, signatures=type(registry.signatures)(only))
     with pytest.raises(NoTaskFits, match="no known task takes an input like audio-"):
         run(dispatcher(images, registry=lacking).answer_together(pairs(sets, 1)))
+
+
+def test_two_told_tasks_are_asked_however_strange_the_inputs(slots: LocalSlots, sets: Sets) -> None:
+    resident = all_resident(slots)
+    (answer,) = run(resident.answer_together([(CHECKS, TONE)], ("spoken", "fashion")))
+    assert tasks(answer) == ["fashion", "spoken"]
+    assert not answer.unknown
+    image, sound = pairs(sets, 1)[0]
+    for wrong, error, said in (
+        (("digits", "lower"), DataError, "digits, lower cannot be asked together"),
+        (("digits",), DataError, "digits cannot be asked together"),
+        (("digits", "birds"), UnknownTask, "no task is called 'birds'"),
+    ):
+        with pytest.raises(error, match=said):
+            run(resident.answer_together([(image, sound)], wrong))
+
+
+@pytest.mark.parametrize(
+    ("trusts", "heard", "unknown", "remarks"),
+    [
+        ((1.0, 1.0), (0.1, 0.9), False, 0),
+        ((0.5, 1.0), (0.1, 0.9), False, 1),
+        ((0.5, 0.5), (0.1, 0.9), True, 0),
+        ((0.5, 0.5), (0.9, 0.1), False, 2),
+        ((0.5, 0.0), None, True, 0),
+        ((0.0, 0.0), None, True, 0),
+    ],
+)
+def test_two_strange_inputs_count_only_if_they_agree(
+    trusts: tuple[float, float], heard: tuple[float, float] | None, unknown: bool, remarks: int
+) -> None:
+    registry = Registry().publish([made_up_entry("seen@1"), made_up_entry("heard@1")])
+    pair = [Decision((task,), (t,), 0.0) for task, t in zip(("seen", "heard"), trusts, strict=True)]
+    given = [
+        np.array([0.8, 0.2], np.float32) if trusts[0] else None,
+        np.array(heard, np.float32) if heard else None,
+    ]
+    answer = answer_pair(registry, pair, given, ("image", "sound"))
+    assert (answer.unknown, len(answer.notes)) == (unknown, remarks)
+    told = answer_pair(registry, pair, [np.array([0.5, 0.5])] * 2, ("image", "sound"), told=True)
+    assert not told.unknown
 
 
 # --- over HTTP ----------------------------------------------------------------------------------
