@@ -31,6 +31,7 @@ from cluster.messages import (
     ExpansionStatus,
     NetworkActivity,
     NetworkView,
+    NewPair,
     NewTask,
     Verification,
 )
@@ -38,6 +39,9 @@ from cluster.names import CONTROLLER, NAMESPACE
 from cluster.registry import PathwayEntry
 from pathways import LearnConfig, TaskData
 from pathways.data.load import load_task
+from pathways.data.paired import PairedData
+from pathways.data.pairs_file import load_pairs
+from pathways.pairing import PairConfig
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
 """A batch as an array, or files and decoded inputs one by one."""
@@ -96,6 +100,24 @@ class Client:
         """
         submitted = self._controller.submit.remote(list(tasks))
         return [Expansion(self._controller, request, self._seen) for request in result(submitted)]
+
+    def learn_pair(
+        self,
+        first: str,
+        second: str,
+        data: PairedData | str | Path,
+        configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+        pairing: PairConfig | None = None,
+    ) -> Expansion:
+        """Give the network two tasks to learn together, from inputs that were shown together, or a
+        path to them (see `load_pairs`: `first` is the task of images, `second` that of sounds).
+
+        configs: for both, or for each. Both come into service at once. Raises as `learn` does, and
+        DataError where they share too few concepts to agree on.
+        """
+        pair = new_pair((first, second), data, configs, pairing)
+        submitted = self._controller.submit_pair.remote(pair)
+        return Expansion(self._controller, result(submitted), self._seen)
 
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
@@ -177,6 +199,19 @@ class AsyncClient:
         (request,) = await awaited(submitted)
         return Expansion(self._controller, request, self._seen)
 
+    async def learn_pair(
+        self,
+        first: str,
+        second: str,
+        data: PairedData | str | Path,
+        configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+        pairing: PairConfig | None = None,
+    ) -> Expansion:
+        """See Client.learn_pair."""
+        pair = await asyncio.to_thread(new_pair, (first, second), data, configs, pairing)
+        submitted = await asyncio.to_thread(self._controller.submit_pair.remote, pair)
+        return Expansion(self._controller, await awaited(submitted), self._seen)
+
     def expansion(self, request: str) -> Expansion:
         """See Client.expansion."""
         return Expansion(self._controller, request, self._seen)
@@ -224,6 +259,21 @@ class AsyncClient:
     async def verify(self) -> list[Verification]:
         """See Client.verify."""
         return list(await awaited(self._controller.verify.remote()))
+
+
+def new_pair(
+    tasks: tuple[str, str],
+    data: PairedData | str | Path,
+    configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+    pairing: PairConfig | None = None,
+) -> NewPair:
+    """Two tasks to learn together; raises DataError."""
+    return NewPair(
+        tasks=tasks,
+        data=data if isinstance(data, PairedData) else load_pairs(data).data,
+        configs=configs if isinstance(configs, tuple) else (configs or LearnConfig(),) * 2,
+        pairing=pairing or PairConfig(),
+    )
 
 
 def as_inputs(given: Given, rate_hz: int = 0) -> list[Input]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cluster.messages import NewTask
+from cluster.messages import NewPair, NewTask
 from cluster.registry import Registry
 from pathways import PathwayId, PathwaySpec, full_names
-from pathways.concepts import check_known
+from pathways.concepts import check_known, full_name
 
 
 def known_concepts(registry: Registry) -> frozenset[str]:
@@ -26,6 +26,22 @@ def check_concepts(tasks: Sequence[NewTask], registry: Registry) -> None:
         how = task.config
         full_names(task.data.labels, how.concepts, how.namespace)
         check_known(how.concepts, how.namespace, known)
+
+
+def check_pair_concepts(pair: NewPair, registry: Registry) -> None:
+    """The same for two tasks that are learned together: one may declare concepts of the other.
+
+    Raises DataError also where they share too little to agree on.
+    """
+    pair.halves()
+    data = (pair.data.first, pair.data.second)
+    own = [
+        {full_name(label, how.namespace) for label in task.labels if label not in how.concepts}
+        for task, how in zip(data, pair.configs, strict=True)
+    ]
+    known = known_concepts(registry)
+    for how, others in zip(pair.configs, reversed(own), strict=True):
+        check_known(how.concepts, how.namespace, known | others)
 
 
 def as_shown(

@@ -23,7 +23,7 @@ from cluster.activity import Activity
 from cluster.background import Background
 from cluster.changes import News, RouterChange
 from cluster.coalesce import Coalescer
-from cluster.concepts import check_concepts
+from cluster.concepts import check_concepts, check_pair_concepts
 from cluster.config import SenConfig
 from cluster.errors import ExpansionFailed, SenError, TaskUnavailable
 from cluster.expansions import Expansions, JobLost
@@ -32,6 +32,7 @@ from cluster.messages import (
     Learned,
     NetworkActivity,
     NetworkView,
+    NewPair,
     NewTask,
     Verification,
     Work,
@@ -72,7 +73,8 @@ class _Publication:
     """A learned task that is to be published."""
 
     request: str
-    learned: Learned
+    learned: tuple[Learned, ...]
+    """Its pathway, or both of a pair; they come into service together."""
     last: Progress | None
 
 
@@ -248,6 +250,12 @@ class Controller:
         await asyncio.to_thread(check_concepts, tasks, self._registry)
         return await self._expansions.submit(tasks, self._registry.current)
 
+    async def submit_pair(self, pair: NewPair) -> str:
+        """Take two tasks to learn together; see Expansions.submit_pair. Raises DataError as
+        `submit` does, and where they share too little to agree on."""
+        await asyncio.to_thread(check_pair_concepts, pair, self._registry)
+        return await self._expansions.submit_pair(pair, self._registry.current)
+
     def expansion(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""
         try:
@@ -278,8 +286,11 @@ class Controller:
         """For the training worker: the task cannot be learned."""
         await self._expansions.failed(request, reason)
 
-    async def publish(self, request: str, learned: Learned, last: Progress | None) -> int:
-        """For a training worker: commit a learned task; returns a network version that has it.
+    async def publish(
+        self, request: str, learned: tuple[Learned, ...], last: Progress | None
+    ) -> int:
+        """For a training worker: commit what an expansion learned; returns a network version that
+        has it.
 
         The registry entry is the commit. What follows can be done again after a crash. Tasks
         that several workers publish at the same moment are committed together.
@@ -291,7 +302,7 @@ class Controller:
         fresh = {p.request: p for p in group if not self._expansions.ended(p.request)}
         if fresh:
             now = datetime.now(UTC)
-            entries = [p.learned.entry(p.request, now) for p in fresh.values()]
+            entries = [one.entry(p.request, now) for p in fresh.values() for one in p.learned]
             self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
             await self._routers.learn(entries)
             self._views.publish(entries)

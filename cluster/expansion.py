@@ -22,6 +22,7 @@ from cluster.store import Store
 from dispatcher import Snapshot, StatisticsBuilder, TaskStatistics
 from dispatcher.features import Features
 from pathways import (
+    LearnConfig,
     PathwayId,
     Progress,
     Source,
@@ -55,18 +56,34 @@ def carry_out(
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
     data = RequestLog(store).data(waiting.request)
+    prepared = prepare(data, waiting.config, config, around)
+    how, report = waiting.config, around.report
+    stored = learn(PathwayId(waiting.task), data, prepared.sources, how, report)
+    return write(store, stored, prepared.statistics)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an expansion has before it trains."""
+
+    sources: Sequence[Source]
+    statistics: TaskStatistics
+
+
+def prepare(
+    data: TaskData, how: LearnConfig, config: ExpansionConfig, around: Surroundings
+) -> Prepared:
+    """Sources that a new task may build on, and what the router learns of it."""
     snapshot = around.snapshot(data.signature.key)
     features = features_for(data.signature, snapshot.dim if snapshot else None)
-    train, seed = divide(data, waiting.config).train, waiting.config.seed
+    train, seed = divide(data, how).train, how.seed
     routed = train.take(sample(train.y, config.router_examples, seed))
     values = _in_batches(features, routed)
     sources: Sequence[Source] = ()
-    if snapshot is not None and waiting.config.max_sources:
+    if snapshot is not None and how.max_sources:
         few = values[sample(routed.y, _SHORTLIST_EXAMPLES, seed)]
         sources = around.lend(snapshot.shortlist(few, config.shortlist))
-    statistics = _summed_up(values, routed)
-    stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report)
-    return write(store, stored, statistics)
+    return Prepared(sources, _summed_up(values, routed))
 
 
 def learn_routing(features: Features, data: TaskData) -> TaskStatistics:

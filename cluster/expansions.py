@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
 from cluster.config import ExpansionConfig
 from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError, TaskNameTaken
-from cluster.messages import ExpansionStatus, NewTask, Stage, WaitingTask
+from cluster.messages import ExpansionStatus, NewPair, NewTask, Stage, WaitingTask
 from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
 from cluster.queue import ExpansionQueue
@@ -83,7 +83,7 @@ class Expansions:
 
         Raises TaskNameTaken, QueueFull, PathwaysError for an unusable name, StoreError.
         """
-        self._check_names(tasks)
+        self._check_names([task.task for task in tasks])
         async with self._submitting:
             self._queue.check_room(len(tasks))
             for task in tasks:
@@ -97,8 +97,27 @@ class Expansions:
         self._work.set()
         return list(taken)
 
-    def _check_names(self, tasks: Sequence[NewTask]) -> None:
-        names = Counter(check_task_name(task.task) for task in tasks)
+    async def submit_pair(self, pair: NewPair, in_service: Container[str]) -> str:
+        """Take two tasks to learn together, as one expansion; see `submit`."""
+        self._check_names(pair.tasks)
+        async with self._submitting:
+            self._queue.check_room()
+            for task in pair.tasks:
+                self._queue.check_free(task, in_service)
+            request = request_id(next(self._sequence), pair.tasks[0])
+            await asyncio.to_thread(self._requests.add_pair, request, pair)
+            waiting = WaitingTask(
+                request=request,
+                task=pair.tasks[0],
+                config=pair.configs[0],
+                partner=pair.tasks[1],
+            )
+            self._queue.add(waiting)
+        self._work.set()
+        return request
+
+    def _check_names(self, tasks: Sequence[str]) -> None:
+        names = Counter(map(check_task_name, tasks))
         for name, times in names.items():
             if times > 1:
                 raise TaskNameTaken(f"{times} tasks are called {name!r}; give each its own name")

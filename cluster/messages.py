@@ -12,6 +12,8 @@ from cluster.names import weights_path
 from cluster.registry import PathwayEntry, Registry
 from cluster.registry_log import pack, unpack
 from pathways import LearnConfig, PathwayId, StoredPathway, TaskData
+from pathways.data.paired import PairedData
+from pathways.pairing import Half, PairConfig, halves
 
 if TYPE_CHECKING:
     from cluster.changes import News, RouterChange
@@ -34,6 +36,8 @@ class ExpansionStatus:
     request: str
     task: str
     stage: Stage
+    partner: str | None = None
+    """The task that is learned together with it, if it is a pair."""
     epoch: int = 0
     epochs: int = 0
     """Planned; 0 until training starts."""
@@ -72,12 +76,34 @@ class NewTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewPair:
+    """Two tasks that a user wants learned together, from inputs that were shown together."""
+
+    tasks: tuple[str, str]
+    data: PairedData
+    configs: tuple[LearnConfig, LearnConfig] = (LearnConfig(), LearnConfig())
+    pairing: PairConfig = field(default_factory=PairConfig)
+
+    def halves(self) -> tuple[Half, Half]:
+        """Both sides; raises DataError if they share too little to agree on."""
+        ids = (PathwayId(self.tasks[0]), PathwayId(self.tasks[1]))
+        return halves(ids, self.data, self.configs, self.pairing)
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaitingTask:
-    """A task taken from the queue by a training worker."""
+    """A task, or a pair of them, taken from the queue by a training worker."""
 
     request: str
     task: str
     config: LearnConfig
+    partner: str | None = None
+    """The second task of a pair."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The one task, or both."""
+        return (self.task, self.partner) if self.partner else (self.task,)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,12 @@ class ExpansionQueue:
     def add(self, waiting: WaitingTask) -> None:
         """A task was acknowledged."""
         self._waiting[waiting.request] = waiting
-        self._request_of[waiting.task] = waiting.request
+        self._request_of.update(dict.fromkeys(waiting.tasks, waiting.request))
         self._status[waiting.request] = ExpansionStatus(
-            request=waiting.request, task=waiting.task, stage=Stage.WAITING
+            request=waiting.request,
+            task=waiting.task,
+            partner=waiting.partner,
+            stage=Stage.WAITING,
         )
 
     def take(self) -> WaitingTask | None:
@@ -145,7 +148,9 @@ class ExpansionQueue:
         self._running.pop(request, None)
         self._waiting.pop(request, None)
         self._tries.pop(request, None)
-        self._request_of.pop(self._status[request].task, None)
+        ended = self._status[request]
+        for task in (ended.task, ended.partner):
+            self._request_of.pop(task or "", None)
         self._change(request, **fields)
         self._ended.append(request)
         if len(self._ended) > self._kept_ended:

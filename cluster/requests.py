@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from cluster.errors import StoreDamagedError
-from cluster.messages import WaitingTask
+from cluster.messages import NewPair, WaitingTask
 from cluster.names import parse_request_id
 from cluster.store import Store
 from pathways import LearnConfig, Signature, TaskData, TrainConfig
+from pathways.data.paired import PairedData
+from pathways.pairing import PairConfig
 from pathways.weights import sha256
 
 _ROOT = "requests"
@@ -32,6 +35,18 @@ class _About:
     labels: tuple[str, ...]
     signature: Signature
     data_sha256: str
+    partner: _Partner | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Partner:
+    """What it tells of the second task of a pair."""
+
+    task: str
+    config: LearnConfig
+    labels: tuple[str, ...]
+    signature: Signature
+    pairing: PairConfig
 
 
 class RequestLog:
@@ -54,17 +69,63 @@ class RequestLog:
         self._store.write_all_new(data)
         self._store.write_all_new(about)
 
+    def add_pair(self, request: str, pair: NewPair) -> None:
+        """Make a request of two tasks durable."""
+        data = pair.data
+        arrays = _pair_arrays(data)
+        about = _fields(pair.configs[0], data.first, sha256(arrays))
+        about["partner"] = {
+            "task": pair.tasks[1],
+            "config": asdict(pair.configs[1]),
+            "labels": data.second.labels,
+            "signature": data.second.signature.key,
+            "pairing": asdict(pair.pairing),
+        }
+        self._store.write_all_new({f"{_ROOT}/{request}/data.safetensors": arrays})
+        self._store.write_all_new({f"{_ROOT}/{request}/request.json": json.dumps(about).encode()})
+
     def waiting(self, request: str) -> WaitingTask | None:
         """The request, or None if it was cut off before it was acknowledged."""
         if not self._store.exists(f"{_ROOT}/{request}/request.json"):
             return None
         parsed = parse_request_id(request)
         assert parsed is not None, request
-        return WaitingTask(request=request, task=parsed[1], config=self._about(request).config)
+        about = self._about(request)
+        return WaitingTask(
+            request=request,
+            task=parsed[1],
+            config=about.config,
+            partner=about.partner.task if about.partner else None,
+        )
 
     def data(self, request: str) -> TaskData:
         """The task's examples; raises StoreDamagedError if they cannot be read."""
         about = self._about(request)
+        arrays = self._arrays(request, about)
+        return TaskData(
+            x=arrays["x"], y=arrays["y"], labels=about.labels, signature=about.signature
+        )
+
+    def pair(self, request: str) -> NewPair:
+        """Both tasks of a pair; raises StoreDamagedError if they cannot be read."""
+        about, first = self._about(request), self.data(request)
+        other, parsed = about.partner, parse_request_id(request)
+        assert other is not None and parsed is not None, request
+        arrays = self._arrays(request, about)
+        x, y = arrays["second.x"], arrays["second.y"]
+        return NewPair(
+            tasks=(parsed[1], other.task),
+            data=PairedData(
+                first=first,
+                second=TaskData(x=x, y=y, labels=other.labels, signature=other.signature),
+                x_first=arrays["pairs.first"],
+                x_second=arrays["pairs.second"],
+            ),
+            configs=(about.config, other.config),
+            pairing=other.pairing,
+        )
+
+    def _arrays(self, request: str, about: _About) -> dict[str, NDArray[Any]]:
         name = f"{_ROOT}/{request}/data.safetensors"
         body = self._store.read(name)
         if sha256(body) != about.data_sha256:
@@ -72,10 +133,7 @@ class RequestLog:
                 f"{self._store.path(name)} is damaged: its SHA-256 is not the one it was written "
                 "with; learn the task again"
             )
-        arrays = safetensors.numpy.load(body)
-        return TaskData(
-            x=arrays["x"], y=arrays["y"], labels=about.labels, signature=about.signature
-        )
+        return dict(safetensors.numpy.load(body))
 
     def remove(self, request: str) -> None:
         """Forget a request that was learned or has failed."""
@@ -98,22 +156,50 @@ def _arrays(data: TaskData) -> bytes:
     return safetensors.numpy.save({"x": x, "y": y})
 
 
+def _pair_arrays(data: PairedData) -> bytes:
+    arrays = {
+        "x": data.first.x,
+        "y": data.first.y,
+        "second.x": data.second.x,
+        "second.y": data.second.y,
+        "pairs.first": data.x_first,
+        "pairs.second": data.x_second,
+    }
+    return safetensors.numpy.save({n: np.ascontiguousarray(a) for n, a in arrays.items()})
+
+
 def _describe(config: LearnConfig, data: TaskData, data_sha256: str) -> bytes:
-    about = {
+    return json.dumps(_fields(config, data, data_sha256)).encode()
+
+
+def _fields(config: LearnConfig, data: TaskData, data_sha256: str) -> dict[str, Any]:
+    return {
         "config": asdict(config),
         "labels": data.labels,
         "signature": data.signature.key,
         "data_sha256": data_sha256,
     }
-    return json.dumps(about).encode()
 
 
 def _read_about(fields: dict[str, Any]) -> _About:
-    config = dict(fields["config"])
-    config["train"] = TrainConfig(**config["train"])
     return _About(
-        config=LearnConfig(**config),
+        config=_read_config(fields["config"]),
         labels=tuple(fields["labels"]),
         signature=Signature.parse(fields["signature"]),
         data_sha256=fields["data_sha256"],
+        partner=_read_partner(fields["partner"]) if "partner" in fields else None,
     )
+
+
+def _read_partner(fields: dict[str, Any]) -> _Partner:
+    return _Partner(
+        task=fields["task"],
+        config=_read_config(fields["config"]),
+        labels=tuple(fields["labels"]),
+        signature=Signature.parse(fields["signature"]),
+        pairing=PairConfig(**fields["pairing"]),
+    )
+
+
+def _read_config(fields: dict[str, Any]) -> LearnConfig:
+    return LearnConfig(**{**fields, "train": TrainConfig(**fields["train"])})

@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 import ray.train
+import torch
 from ray import PlacementGroupID
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
@@ -29,7 +30,9 @@ from cluster.changes import newest
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings, carry_out
-from cluster.messages import NetworkView, WaitingTask, Work
+from cluster.messages import Learned, NetworkView, WaitingTask, Work
+from cluster.pair_expansion import carry_out_pair
+from cluster.partner import start_partner
 from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
@@ -86,8 +89,6 @@ def default_workers(cpus: float) -> int:
 
 def _work(settings: dict[str, Any]) -> None:
     """Take tasks from the controller until it has no more."""
-    import torch
-
     job: TrainingJob = settings["job"]
     here = ray.train.get_context().get_local_world_size()
     torch.set_num_threads(job.config.threads or max(1, (os.cpu_count() or 1) // here))
@@ -123,10 +124,27 @@ class _Worker:
             report=report,
         )
         try:
-            done = carry_out(waiting, self._store, self._config, around)
+            done = self._carry_out(waiting, around)
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
+
+    def _carry_out(self, waiting: WaitingTask, around: Surroundings) -> tuple[Learned, ...]:
+        if waiting.partner is None:
+            return (carry_out(waiting, self._store, self._config, around),)
+        threads = torch.get_num_threads()
+        each = max(1, threads // 2)
+        torch.set_num_threads(each)
+        try:
+            return carry_out_pair(
+                waiting,
+                self._store,
+                self._config,
+                around,
+                lambda sources: start_partner(self._store.uri, waiting.request, sources, each),
+            )
+        finally:
+            torch.set_num_threads(threads)
 
     def _snapshot(self, view: NetworkView, key: str) -> Snapshot | None:
         router = view.routers.get(key)

@@ -166,6 +166,36 @@ def learn(
     commands.learn(name, data, how, address)
 
 
+@app.command(epilog="Example: `sen learn-pair digits spoken --data pairs.npz`")
+def learn_pair(
+    first: Annotated[str, typer.Argument(help="Name of the new task of images.")],
+    second: Annotated[str, typer.Argument(help="Name of the new task of sounds.")],
+    data: Annotated[
+        Path, typer.Option(help=".npz with x_image, x_sound, rate_hz and y; -1 is no label.")
+    ],
+    agreement: Annotated[
+        float, typer.Option(help="Weight of agreeing on pairs without labels; 0: off.", min=0)
+    ] = 1.0,
+    epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    address: Address = None,
+) -> None:
+    """Learn two tasks together, from images and sounds that were shown together."""
+    from deploy import commands
+    from pathways import LearnConfig, TrainConfig
+    from pathways.pairing import PairConfig
+
+    train = TrainConfig(epochs=epochs, augment=augment)
+    how = LearnConfig(seed=seed, namespace=namespace, train=train)
+    commands.learn_pair(first, second, data, how, PairConfig(agreement=agreement), address)
+
+
 @app.command(epilog="Example: `sen predict seven.png --top 3`")
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG …) or sounds (WAV).")],

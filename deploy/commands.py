@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 
 from cluster.client import Client, connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
+from cluster.handle import Expansion
 from cluster.lifecycle import home, load_running, metrics_urls
 from cluster.messages import Answer
 from deploy import keys
@@ -31,6 +33,8 @@ from deploy.report import (
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
 from pathways import DataError, LearnConfig
 from pathways.data.load import load_task
+from pathways.data.pairs_file import load_pairs
+from pathways.pairing import PairConfig
 
 out = Console()
 
@@ -116,15 +120,43 @@ def learn(name: str, path: Path, how: LearnConfig, address: str | None) -> None:
         for note in loaded.notes:
             bars.console.print(f"note: {note}", highlight=False)
         expansion = client.learn(name, loaded.data, how)
-        try:
-            show_expansion(bars, expansion, name)
-        except KeyboardInterrupt:
-            bars.console.print(f"{name} is learned all the same; `sen status` shows how far it is")
-            raise
-    learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
-    out.print(learned_line(learned), highlight=False, soft_wrap=True)
-    if learned.links:
-        out.print(links_table([learned]))
+        _follow(bars, expansion, name)
+    _show_learned(client, [name])
+
+
+def learn_pair(
+    first: str,
+    second: str,
+    path: Path,
+    how: LearnConfig,
+    pairing: PairConfig,
+    address: str | None,
+) -> None:
+    """Learn two tasks together and follow their progress."""
+    client = connect(address)
+    with progress_bars(out) as bars:
+        loaded = load_pairs(path)
+        for note in loaded.notes:
+            bars.console.print(f"note: {note}", highlight=False)
+        expansion = client.learn_pair(first, second, loaded.data, how, pairing)
+        _follow(bars, expansion, f"{first} + {second}")
+    _show_learned(client, [first, second])
+
+
+def _follow(bars: Progress, expansion: Expansion, name: str) -> None:
+    try:
+        show_expansion(bars, expansion, name)
+    except KeyboardInterrupt:
+        bars.console.print(f"{name} is learned all the same; `sen status` shows how far it is")
+        raise
+
+
+def _show_learned(client: Client, names: Sequence[str]) -> None:
+    learned = [task for task in tasks_reply(client.network()).tasks if task.task in names]
+    for task in learned:
+        out.print(learned_line(task), highlight=False, soft_wrap=True)
+    if linked := [task for task in learned if task.links]:
+        out.print(links_table(linked))
 
 
 def predict(

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from deploy.problems import Problem, V2Error
 from deploy.schemas import PredictBody, TogetherBody
-from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm
+from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm, PairBody, PairForm
 from deploy.v2.messages import InferRequest
 
 _MODELS: tuple[type[BaseModel], ...] = (
@@ -20,6 +20,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
     TogetherBody,
     LearnBody,
     LearnForm,
+    PairBody,
+    PairForm,
     ExpansionInfo,
     InferRequest,
 )

@@ -104,7 +104,7 @@ def learn(
     source = transfer.source if transfer else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = _expand(data, config, transfer)
+        model = expand(data, config, transfer)
         last = None
         if config.shots != 0:
             x, y = as_tensor(examples.train.x), as_tensor(examples.train.y)
@@ -116,15 +116,15 @@ def learn(
         epochs=last.epochs if last else 0,
         seed=config.seed,
         train_accuracy=last.accuracy if last else 0.0,
-        held_out_accuracy=_accuracy(model, transfer, examples.held_out),
+        held_out_accuracy=accuracy_of(model, transfer, examples.held_out),
         held_out_examples=len(examples.held_out or ()),
         seconds=round(time.monotonic() - started, 3),
         held_out_share=config.held_out_share,
     )
-    return _store(pathway, data, config, model, transfer, training)
+    return store(pathway, data, config, model, transfer, training)
 
 
-def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
+def expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
     """Steps 1 and 3: a new model, with links where a source was found."""
     body = make_body(
         config.family or default_family(data.signature), data.signature, config.options
@@ -138,9 +138,10 @@ def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> P
 
 
 @torch.inference_mode()
-def _accuracy(
+def accuracy_of(
     model: PathwayModel, transfer: Transfer | None, data: TaskData | None
 ) -> float | None:
+    """Share of examples that are right, 0..1; None of no data."""
     if data is None:
         return None
     x = as_tensor(data.x)
@@ -149,7 +150,7 @@ def _accuracy(
     return float((logits.argmax(dim=1).numpy() == data.y).mean())
 
 
-def _store(
+def store(
     pathway: PathwayId,
     data: TaskData,
     config: LearnConfig,

@@ -91,15 +91,7 @@ def minimise(
     Draws the order of the rows from torch's global generator, which the caller seeds.
     """
     epochs, steps = config.epochs_for(len(y)), config.steps_for(len(y))
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        config.learning_rate,
-        total_steps=max(epochs * steps + 1, _LEAST_SCHEDULE),
-        pct_start=_WARM_UP,
-        anneal_strategy="linear",
-        cycle_momentum=False,
-    )
+    optimiser, schedule = one_cycle(parameters, config, epochs * steps)
     for epoch in range(1, epochs + 1):
         loss_sum = right = torch.zeros(())
         # Of equal size: a last batch of a single example has no variance to normalise by.
@@ -121,6 +113,22 @@ def minimise(
     return progress
 
 
+def one_cycle(
+    parameters: Iterable[nn.Parameter], config: TrainConfig, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Adam and the learning rate of each of so many steps."""
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        config.learning_rate,
+        total_steps=max(steps + 1, _LEAST_SCHEDULE),
+        pct_start=_WARM_UP,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+    )
+    return optimiser, schedule
+
+
 def train(
     model: PathwayModel,
     x: Tensor,
@@ -133,18 +141,35 @@ def train(
 
     x: raw inputs [n, *shape]; y: int64 [n]. Draws from torch's global generator.
     """
-    inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
+    read = Reading(model, x, source, config)
 
     def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
-        prepared, lent = inputs(rows)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.mixed_precision):
-            hidden = model.body(prepared)
-        own = model.head(hidden.float())
-        logits = model.combine(own, lent)
-        return _loss(logits, own, y[rows], model.link is not None, config), logits
+        logits, own = read(rows)
+        return label_loss(logits, own, y[rows], model, config), logits
 
     model.train()
     return minimise(model.parameters(), objective, y, config, report)
+
+
+class Reading:
+    """A model over inputs to train on, which are changed at random where the budget says so."""
+
+    def __init__(
+        self, model: PathwayModel, x: Tensor, source: Source | None, config: TrainConfig
+    ) -> None:
+        """x: raw inputs [n, *shape]."""
+        self._model = model
+        self._inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
+        self._device = x.device.type
+        self._config = config
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits, those of the own head alone), [b, classes] each, of rows int64 [b]."""
+        prepared, lent = self._inputs(rows)
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._config.mixed_precision):
+            hidden = self._model.body(prepared)
+        own = self._model.head(hidden.float())
+        return self._model.combine(own, lent), own
 
 
 class _FixedInputs:
@@ -171,9 +196,12 @@ class _VariedInputs:
         return self._body.prepare(x), lent
 
 
-def _loss(logits: Tensor, own: Tensor, y: Tensor, linked: bool, config: TrainConfig) -> Tensor:
+def label_loss(
+    logits: Tensor, own: Tensor, y: Tensor, model: PathwayModel, config: TrainConfig
+) -> Tensor:
+    """Cross-entropy in nats, of a linked pathway also that of its own head alone."""
     loss = F.cross_entropy(logits, y)
-    if not linked:
+    if model.link is None:
         return loss
     weight = config.own_loss_weight
     return (1 - weight) * loss + weight * F.cross_entropy(own, y)

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from deploy.v1 import learning, network, predict
+from deploy.v1 import learning, network, pairs, predict
 
 __all__ = ["router"]
 
 router = APIRouter()
 router.include_router(predict.router)
 router.include_router(learning.router)
+router.include_router(pairs.router)
 router.include_router(network.router)

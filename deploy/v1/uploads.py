@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from deploy.bodies import check_head
 from pathways import DataError, PathwaysError
 from pathways.data.archives import MAX_ENTRIES, open_zip
 from pathways.data.load import Loaded, load_task
+from pathways.data.pairs_file import LoadedPairs, load_pairs
 
 _SINGLE = (".npz", ".parquet")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", *_SINGLE)
@@ -42,16 +43,34 @@ class UploadForm:
     files: Sequence[File]
 
 
+@dataclass(frozen=True)
+class FieldsForm:
+    """A multipart request with text fields and files."""
+
+    fields: Mapping[str, str]
+    files: Sequence[File]
+
+
 @asynccontextmanager
 async def upload_form(request: Request, max_bytes: int) -> AsyncIterator[UploadForm]:
     """The form; its files are there until the end of the block. Raises DataError."""
+    async with fields_form(request, max_bytes, ("task",), ("options",)) as form:
+        yield UploadForm(form.fields["task"], form.fields.get("options", "{}"), form.files)
+
+
+@asynccontextmanager
+async def fields_form(
+    request: Request, max_bytes: int, wanted: Sequence[str], known: Sequence[str]
+) -> AsyncIterator[FieldsForm]:
+    """A form with the text fields `wanted` and perhaps those `known`, and files, which are there
+    until the end of the block. Raises DataError."""
     # A form is parsed as it streams in, so without an announced length it could grow unchecked.
     if not request.headers.get("content-length", "").isdecimal():
         raise DataError("an upload needs a Content-Length header")
     check_head(request, max_bytes)
     form = await _parsed(request)
     try:
-        yield _read(form)
+        yield _read(form, wanted, known)
     finally:
         await form.close()
 
@@ -65,18 +84,19 @@ async def _parsed(request: Request) -> FormData:
         ) from error
 
 
-def _read(form: FormData) -> UploadForm:
+def _read(form: FormData, wanted: Sequence[str], known: Sequence[str]) -> FieldsForm:
     parts = form.multi_items()
     fields = {name: part for name, part in parts if isinstance(part, str)}
     sent = [part for _, part in parts if isinstance(part, UploadFile)]
-    if unknown := sorted(set(fields) - {"task", "options"}):
-        raise DataError(f"the form has a field {unknown[0]!r}; known are task, options and files")
-    if "task" not in fields:
-        raise DataError("the form has no field 'task' with the name of the new task")
+    if unknown := sorted(set(fields) - {*wanted, *known}):
+        listed = ", ".join([*wanted, *known])
+        raise DataError(f"the form has a field {unknown[0]!r}; known are {listed} and files")
+    if missing := [name for name in wanted if name not in fields]:
+        raise DataError(f"the form has no field {missing[0]!r} with the name of the new task")
     if not sent:
         raise DataError("the form holds no file; send one archive, or files named class/name.png")
     files = [File(part.filename or "", _opener(part.file)) for part in sent]
-    return UploadForm(fields["task"], fields.get("options", "{}"), files)
+    return FieldsForm(fields, files)
 
 
 def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
@@ -85,9 +105,24 @@ def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
 
 def load_upload(files: Sequence[File], max_bytes: int) -> Loaded:
     """The task in uploaded files, which may unpack to `max_bytes`. Blocks; raises PathwaysError."""
+    with _laid_out(files, max_bytes) as path:
+        return load_task(path, max_bytes=max_bytes)
+
+
+def load_pairs_upload(files: Sequence[File], max_bytes: int) -> LoadedPairs:
+    """The pairs in one uploaded .npz file. Blocks; raises PathwaysError."""
+    if len(files) != 1 or not files[0].name.lower().endswith(".npz"):
+        raise DataError("pairs are one .npz file with x_image, x_sound, rate_hz and y")
+    with _laid_out(files, max_bytes) as path:
+        return load_pairs(path, max_bytes=max_bytes)
+
+
+@contextmanager
+def _laid_out(files: Sequence[File], max_bytes: int) -> Iterator[Path]:
+    """What was uploaded as files, inside of the block; errors do not tell where they lie."""
     with TemporaryDirectory(prefix="sen-upload-", ignore_cleanup_errors=True) as root:
         try:
-            return load_task(_lay_out(files, Path(root), max_bytes), max_bytes=max_bytes)
+            yield _lay_out(files, Path(root), max_bytes)
         except PathwaysError as error:
             told = str(error).replace(f"{root}/data/", "").replace(f"{root}/data", "the upload")
             raise type(error)(told.replace(f"{root}/", "")) from error

@@ -60,16 +60,25 @@ def load_task(
     path = Path(path)
     examples = open_layout(path, max_bytes)
     _check(examples, signature, path, max_bytes)
-    x: NDArray[np.uint8] | NDArray[np.float32]
-    if isinstance(examples, Images):
-        x, signature, notes = _load_images(examples, signature, path, max_bytes, progress)
-    else:
-        x, signature, notes = _load_sounds(examples, signature, progress)
+    x, signature, notes = load_inputs(examples, signature, path, max_bytes, progress)
     try:
         data = TaskData(x=x, y=examples.y, labels=examples.labels, signature=signature)
     except DataError as error:
         raise type(error)(f"{path}: {error}") from error
     return Loaded(data=data, notes=examples.notes + notes)
+
+
+def load_inputs(
+    examples: Images | Sounds,
+    signature: Signature | None,
+    path: Path,
+    max_bytes: int,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.uint8] | NDArray[np.float32], Signature, tuple[str, ...]]:
+    """([n, *shape], their signature, notes): all examples as one array; see `load_task`."""
+    if isinstance(examples, Images):
+        return _load_images(examples, signature, path, max_bytes, progress)
+    return _load_sounds(examples, signature, progress)
 
 
 def _check(examples: Examples, signature: Signature | None, path: Path, max_bytes: int) -> None:

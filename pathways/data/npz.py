@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _KNOWN = ("x", "y", "labels", "rate_hz")
 
 def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
     """The examples of an .npz file; raises DataError naming the array at fault."""
-    arrays = _read(path, max_bytes)
+    arrays = read_arrays(path, _KNOWN, max_bytes)
     missing = [key for key in ("x", "y") if key not in arrays]
     if missing:
         raise DataError(
@@ -31,18 +31,18 @@ def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES) -> Images | Sounds:
             "numpy.savez(path, x=..., y=...)"
         )
     x = arrays["x"]
-    y, labels = _classes(arrays, path)
+    y, labels = classes(arrays, path)
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"{path}: x holds no examples; its shape is {list(x.shape)}")
     if len(x) != len(y):
         raise DataError(f"{path}: x has {len(x)} examples but y has {len(y)}; they must match")
     if "rate_hz" in arrays:
-        return _sounds(x, _rate(arrays["rate_hz"], path), y, labels, path)
-    return _images(x, y, labels, path)
+        return as_sounds(x, arrays["rate_hz"], y, labels, path)
+    return as_images(x, y, labels, path)
 
 
-def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
-    """The known arrays of the file."""
+def read_arrays(path: Path, known: Sequence[str], max_bytes: int) -> dict[str, NDArray[Any]]:
+    """The known arrays of the file; raises DataError."""
     if not zipfile.is_zipfile(path):  # it may be a bare array or a pickle
         raise CorruptFileError(
             f"{path} is no .npz archive, or only a part of one; save it again with numpy.savez"
@@ -52,14 +52,15 @@ def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
             names = {name.removesuffix(".npy"): name for name in archive.namelist()}
             return {
                 key: read_npy(archive.read(names[key]), f"{path}: {key}")
-                for key in _KNOWN
+                for key in known
                 if key in names
             }
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); check the file") from error
 
 
-def _classes(arrays: dict[str, NDArray[Any]], path: Path) -> Classes:
+def classes(arrays: Mapping[str, NDArray[Any]], path: Path) -> Classes:
+    """The classes in `y`, named by `labels` if it is there; raises DataError."""
     y, source = arrays["y"], f"{path}: y"
     if y.ndim != 1:
         raise DataError(
@@ -97,9 +98,15 @@ def _finite_range(x: NDArray[Any], path: Path) -> tuple[float, float]:
     return float(x.min()), float(x.max())
 
 
-def _sounds(
-    x: NDArray[Any], rate_hz: int, y: NDArray[np.int64], labels: tuple[str, ...], path: Path
+def as_sounds(
+    x: NDArray[Any],
+    rate: NDArray[Any],
+    y: NDArray[np.int64],
+    labels: tuple[str, ...],
+    path: Path,
 ) -> Sounds:
+    """Examples from an array of waves and one of their rate; raises DataError."""
+    rate_hz = _rate(rate, path)
     if x.ndim != 2 or x.dtype.kind != "f" or x.shape[1] == 0:
         raise DataError(
             f"{path}: with rate_hz, x must be mono float32 [n, samples], got {x.dtype} "
@@ -114,7 +121,8 @@ def _sounds(
     return Sounds(y=y, labels=labels, name=_namer(path), read=lambda row: (waves[row], rate_hz))
 
 
-def _images(x: NDArray[Any], y: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> Images:
+def as_images(x: NDArray[Any], y: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> Images:
+    """Examples from an array of images; raises DataError."""
     pixels = x[..., np.newaxis] if x.ndim == 3 else x
     if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or 0 in pixels.shape:
         raise DataError(

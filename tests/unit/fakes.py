@@ -22,6 +22,7 @@ from cluster.messages import (
     ExpansionStatus,
     NetworkActivity,
     NetworkView,
+    NewPair,
     NewTask,
     Stage,
     WaitingTask,
@@ -367,6 +368,7 @@ class FakeController:
         self._endless = endless
         self.clear()
         self.submit = _ControllerMethod(self, self._submit)
+        self.submit_pair = _ControllerMethod(self, self._submit_pair)
         self.expansion = _ControllerMethod(self, self._expansion)
         self.expansions = _ControllerMethod(self, lambda: self._queue.all())
         self.verify = _ControllerMethod(self, list)
@@ -374,6 +376,7 @@ class FakeController:
     def clear(self) -> None:
         """Forget what happened."""
         self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.pairs: list[NewPair] = []
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
@@ -385,6 +388,17 @@ class FakeController:
         self.taken.append((new.task, new.data, new.config))
         request = f"{len(self.taken):08d}-{new.task}"
         self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
+        return request
+
+    def _submit_pair(self, pair: NewPair) -> str:
+        pair.halves()
+        for task in pair.tasks:
+            self._queue.check_free(task, ())
+        self.pairs.append(pair)
+        task, partner = pair.tasks
+        request = f"{len(self.pairs):08d}-{task}"
+        config = pair.configs[0]
+        self._queue.add(WaitingTask(request=request, task=task, config=config, partner=partner))
         return request
 
     def _expansion(self, request: str) -> ExpansionStatus:
