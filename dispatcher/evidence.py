@@ -22,8 +22,9 @@ from dispatcher.dispatcher import Decision
 from dispatcher.errors import DispatcherError
 from dispatcher.merge import merge
 
-NEAR = 0.5
-"""A task counts as nearly as good as the best one if it is at least so many times as probable."""
+NEAR = 0.1
+"""A task that shares concepts with the other input's is preferred to the best one if it is at least
+so many times as probable: both inputs show the same, so tasks that can name the same are likelier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +114,8 @@ def _ratios(said: Said, config: EvidenceConfig) -> dict[str, float]:
 def choose_pair(
     first: Decision, second: Decision, share: Callable[[str, str], bool]
 ) -> tuple[str, str]:
-    """One task for each of two inputs: of those nearly as good as the best, a pair that shares
-    concepts, the most probable one; else the best of each.
+    """One task for each of two inputs: of those not much less probable than the best, a pair that
+    shares concepts, the most probable one; else the best of each.
 
     share: whether two tasks have a concept in common.
     """

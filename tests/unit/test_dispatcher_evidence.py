@@ -97,16 +97,16 @@ def test_what_is_not_believed_changes_nothing() -> None:
     assert combine(known, Said(("a", "b"), *strange[1]))[0][0] == "a"
 
 
-def test_among_tasks_that_are_about_as_probable_a_pair_that_shares_is_chosen() -> None:
-    image = Decision(("letters", "digits"), (0.55, 0.45), 0.5)
-    sound = Decision(("spoken", "birds"), (0.9, 0.1), 0.5)
+def test_among_tasks_that_are_not_much_less_probable_a_pair_that_shares_is_chosen() -> None:
+    image = Decision(("letters", "digits"), (0.8, 0.2), 0.5)
+    sound = Decision(("spoken", "birds"), (0.95, 0.05), 0.5)
     shared = {("digits", "spoken"), ("letters", "birds")}
     assert choose_pair(image, sound, lambda a, b: (a, b) in shared) == ("digits", "spoken")
     assert choose_pair(image, sound, lambda a, b: False) == ("letters", "spoken")
 
 
 def test_a_task_that_is_much_less_probable_is_not_chosen_for_what_it_shares() -> None:
-    image = Decision(("letters", "digits"), (0.9, 0.1), 0.5)
+    image = Decision(("letters", "digits"), (0.95, 0.05), 0.5)
     sound = Decision(("spoken",), (1.0,), 0.5)
     assert choose_pair(image, sound, lambda a, b: a == "digits") == ("letters", "spoken")
 
