@@ -72,9 +72,9 @@ def pair_up(
     """Of the one or two tasks that each input of a pair could go to, the one that it does.
 
     sides: for the firsts of all pairs, and for the seconds, what the dispatcher decided. Of tasks
-    not much less probable those are preferred that share concepts. The weight of the one chosen is how
-    far its pathway is to be believed; where that is not at all, it is not run. A task that was told
-    always is. of_noise: the novelty of pure noise, on either side.
+    not much less probable those are preferred that share concepts. The weight of the one chosen is
+    how far its pathway is to be believed; where that is not at all, it is not run. A task that was
+    told always is. of_noise: the novelty of pure noise, on either side.
     """
 
     @cache

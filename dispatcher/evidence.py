@@ -24,7 +24,7 @@ from dispatcher.merge import merge
 
 NEAR = 0.1
 """A task that shares concepts with the other input's is preferred to the best one if it is at least
-so many times as probable: both inputs show the same, so tasks that can name the same are likelier."""
+so many times as probable: both inputs show the same, so tasks that can name it are likelier."""
 
 
 @dataclass(frozen=True, kw_only=True)

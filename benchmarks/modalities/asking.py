@@ -33,10 +33,10 @@ from pathways import LearnConfig, PathwayId, TaskData, learn
 class Levels:
     """How much noise, and how many pairs."""
 
-    images: Sequence[float] = (0.0, 0.1, 0.2, 0.3)
+    images: Sequence[float] = (0.0, 0.15, 0.3)
     """Standard deviation of the noise, as a share of the range of grey."""
-    sounds_db: Sequence[float] = (float("inf"), 30.0, 20.0, 10.0)
-    """Power of the sound over that of the noise, in decibels."""
+    sounds_db: Sequence[float | None] = (None, 25.0, 15.0)
+    """Power of the sound over that of the noise, in decibels; None: no noise."""
     pairings: int = 5
     """Times that images and sounds are paired, and noise is drawn, anew."""
     per_sound: int = 1
@@ -48,7 +48,7 @@ class Right:
     """Share of right answers at one level of noise on each, a value a pairing."""
 
     image_noise: float
-    sound_db: float
+    sound_db: float | None
     image: list[float] = field(default_factory=list)
     """The image alone, its task told: never unknown."""
     sound: list[float] = field(default_factory=list)
@@ -105,7 +105,7 @@ async def _measure_once(
     digits: Digits,
     levels: Levels,
     seed: int,
-    found: Mapping[tuple[float, float], Right],
+    found: Mapping[tuple[float, float | None], Right],
 ) -> None:
     test_images, test_sounds = digits.test_images, digits.test_sounds
     rows = pair_rows(test_images.y, test_sounds.y, levels.per_sound, seed)

@@ -62,9 +62,9 @@ def noisy_images(x: NDArray[Any], deviation: float, seed: int) -> NDArray[np.uin
     return np.clip(np.rint(x + noise), 0, 255).astype(np.uint8)
 
 
-def noisy_sounds(x: NDArray[Any], ratio_db: float, seed: int) -> NDArray[np.float32]:
-    """With white noise so many decibels below each clip's own mean power; inf: none."""
-    if np.isinf(ratio_db):
+def noisy_sounds(x: NDArray[Any], ratio_db: float | None, seed: int) -> NDArray[np.float32]:
+    """With white noise so many decibels below each clip's own mean power; None: none."""
+    if ratio_db is None:
         return np.asarray(x)
     power = (x**2).mean(axis=1, keepdims=True)
     noise = np.random.default_rng([seed, 2]).normal(0.0, 1.0, x.shape)

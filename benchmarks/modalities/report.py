@@ -31,7 +31,7 @@ def asking_table(results: Sequence[Right]) -> Table:
     for r in results:
         table.add_row(
             f"{r.image_noise:g}",
-            f"{r.sound_db:g}",
+            "none" if r.sound_db is None else f"{r.sound_db:g}",
             f"{_percent(r.image)} / {_percent(r.image_routed)}",
             f"{_percent(r.sound)} / {_percent(r.sound_routed)}",
             f"{_percent(r.both)} / {_percent(r.both_routed)}",
