@@ -28,7 +28,7 @@ from cluster.meter import Meter, NoMeter
 from cluster.pairs import Choose, Pairs, Sides
 from cluster.registry import Registry
 from cluster.running import Running
-from cluster.together import check_together
+from cluster.together import check_together, told_apart
 from dispatcher import (
     Decision,
     Dispatcher,
@@ -128,18 +128,24 @@ class NetworkDispatcher:
         self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
     ) -> list[Answer]:
         """An answer to every element: one input, or two of different modalities that show the same
-        thing, of which each activates one pathway; `tasks`, one of each: those of the pairs.
+        thing, of which each activates one pathway; `tasks`, one of each modality: no dispatching.
 
         Raises DataError for other elements, and as `answer` does.
         """
         check_together(elements)
-        lone = [row for row, element in enumerate(elements) if len(element) == 1]
+        told = told_apart(self.view.registry, tasks) if tasks else {}
         pairs = [row for row, element in enumerate(elements) if len(element) > 1]
+        lone: dict[str | None, list[int]] = {}
+        for row, element in enumerate(elements):
+            if len(element) == 1:
+                lone.setdefault(told.get(element[0].observed.modality), []).append(row)
         given = await asyncio.gather(
-            self.answer([elements[row][0] for row in lone]),
-            self._pairs.answer([elements[row] for row in pairs], tasks),
+            self._pairs.answer([elements[row] for row in pairs], told),
+            *(self.answer([elements[r][0] for r in rows], task) for task, rows in lone.items()),
         )
-        answers = dict(zip([*lone, *pairs], [*given[0], *given[1]], strict=True))
+        answers: dict[int, Answer] = {}
+        for rows, found in zip([pairs, *lone.values()], given, strict=True):
+            answers.update(zip(rows, found, strict=True))
         return [answers[row] for row in range(len(elements))]
 
     async def predict(

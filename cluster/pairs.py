@@ -19,7 +19,7 @@ from cluster.inputs import Input
 from cluster.messages import Answer
 from cluster.meter import Meter
 from cluster.registry import Registry
-from cluster.together import activated, answer_pair, named_notes, pair_up, told_apart, word
+from cluster.together import activated, answer_pair, named_notes, pair_up, word
 from dispatcher import Decision
 from pathways import Inputs, Signature
 
@@ -69,13 +69,12 @@ class Pairs:
         )
 
     async def answer(
-        self, pairs: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+        self, pairs: Sequence[Sequence[Input]], told: Mapping[str, str]
     ) -> list[Answer]:
-        """An answer to each pair, in their order; `tasks` given: no dispatching.
+        """An answer to each pair, in their order; told: modality → task, where that was said.
 
-        Raises as NetworkDispatcher.answer does, and DataError for tasks that do not go together.
+        Raises as NetworkDispatcher.answer does.
         """
-        told = told_apart(self._dispatcher.served.view.registry, tasks) if tasks else {}
         ordered = [sorted(pair, key=word) for pair in pairs]
         groups: dict[tuple[Signature, ...], list[int]] = {}
         for row, pair in enumerate(ordered):

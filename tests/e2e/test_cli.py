@@ -21,7 +21,18 @@ from cluster.lifecycle import start_head, stop_head
 from deploy.flags import free_port
 
 SEN = Path(sys.executable).with_name("sen")
-COMMANDS = ("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status")
+COMMANDS = (
+    "demo",
+    "up",
+    "down",
+    "learn",
+    "learn-pair",
+    "predict",
+    "tasks",
+    "network",
+    "verify",
+    "status",
+)
 
 
 @pytest.fixture(scope="module")

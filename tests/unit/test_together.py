@@ -176,6 +176,8 @@ def test_two_told_tasks_are_asked_however_strange_the_inputs(slots: LocalSlots, 
     assert tasks(answer) == ["fashion", "spoken"]
     assert not answer.unknown
     image, sound = pairs(sets, 1)[0]
+    told = run(resident.answer_together([(sound,), (image,)], ("spoken", "fashion")))
+    assert [tasks(one) for one in told] == [["spoken"], ["fashion"]]
     for wrong, error, said in (
         (("digits", "lower"), DataError, "digits, lower cannot be asked together"),
         (("digits",), DataError, "digits cannot be asked together"),
