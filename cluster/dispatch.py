@@ -134,6 +134,8 @@ class NetworkDispatcher:
         """
         check_together(elements)
         told = told_apart(self.view.registry, tasks) if tasks else {}
+        for task in told.values():
+            self._check_available(self.view, task)
         pairs = [row for row, element in enumerate(elements) if len(element) > 1]
         lone: dict[str | None, list[int]] = {}
         for row, element in enumerate(elements):
@@ -218,6 +220,7 @@ class NetworkDispatcher:
         """Decide and run the inputs of some signatures, all at once; `choose` may narrow what was
         decided. A task found unavailable is passed over, as a newer view will say."""
         dispatcher = network.dispatcher
+        passed_over: set[str] = set()
         self._meter.batch(sum(len(x) for _, x in sides))
         while True:
             started = time.perf_counter()
@@ -228,8 +231,9 @@ class NetworkDispatcher:
             parts = await self._run(network.view, runs)
             given = (item for side in parts for row in side for item in row.items())
             away = {task for task, result in given if isinstance(result, TaskUnavailable)}
-            if not away:
+            if away <= passed_over:  # none, or what `choose` insists on
                 return decided, parts
+            passed_over |= away
             dispatcher = dispatcher.without(away)
 
     async def _run(

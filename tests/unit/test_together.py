@@ -138,6 +138,22 @@ def test_a_task_that_fails_while_it_runs_is_passed_over(slots: LocalSlots, sets:
         assert "digits" not in tasks(answer)
 
 
+def test_a_told_task_that_cannot_be_served_says_so(slots: LocalSlots, sets: Sets) -> None:
+    pair, told = pairs(sets, 1), ("digits", "spoken")
+    with pytest.raises(TaskUnavailable, match="task digits cannot be served: damaged"):
+        run(all_resident(slots, unavailable={"digits": "damaged"}).answer_together(pair, told))
+    resident, woken = dispatcher(slots), slots.wake
+
+    async def refuse(pathway: object, *, missing: bool) -> object:
+        if "digits" in str(pathway):
+            raise TaskUnavailable("it is damaged")
+        return await woken(pathway, missing=missing)  # type: ignore[arg-type]
+
+    resident._running._wake = refuse  # type: ignore[assignment]
+    with pytest.raises(TaskUnavailable, match="it is damaged"):
+        run(resident.answer_together(pair, told))
+
+
 def test_inputs_are_converted_and_each_note_says_of_which(slots: LocalSlots, sets: Sets) -> None:
     image, sound = pairs(sets, 1)[0]
     colour = Input(array=np.repeat(image.array, 3, axis=2))
