@@ -52,8 +52,8 @@ class PairConfig:
     """Pairs are learned from once their most probable concept has at least this probability."""
 
     def __post_init__(self) -> None:
-        if not self.agreement >= 0.0:
-            raise DataError(f"agreement must not be negative, got {self.agreement}")
+        if not 0.0 <= self.agreement < math.inf:
+            raise DataError(f"agreement must be 0 or a number above it, got {self.agreement}")
         for name in ("warm_up", "sure"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise DataError(f"{name} must lie in 0..1, got {getattr(self, name)}")

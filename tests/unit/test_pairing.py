@@ -209,7 +209,12 @@ def test_tasks_that_share_nothing_cannot_agree(few: PairedData) -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for wrong in ({"agreement": -1.0}, {"warm_up": 1.5}, {"sure": -0.1}):
+    for wrong in (
+        {"agreement": -1.0},
+        {"agreement": float("inf")},
+        {"warm_up": 1.5},
+        {"sure": -0.1},
+    ):
         with pytest.raises(DataError, match=next(iter(wrong))):
             PairConfig(**wrong)
 
