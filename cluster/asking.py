@@ -6,10 +6,13 @@ import logging
 from pathlib import Path
 
 from cluster.messages import NewTask
-from cluster.orders import HELD_OUT, SHARED, Improve, Prune, Share
+from cluster.orders import HELD_OUT, SECOND, SHARED, Improve, Pair, Prune, Share
 from cluster.registry import Registry
 from pathways import LearnConfig, ModuleMissingError, Signature, TaskData, check_learnable
 from pathways.data.load import load_task
+from pathways.data.paired import PairedData
+from pathways.data.pairs_file import load_pairs
+from pathways.pairing import PairConfig
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 from pathways.weights import check_weights, read_weights
 
@@ -48,6 +51,26 @@ def _brought(weights: Weights | None) -> bytes | None:
         check_weights(weights, "the file of weights")
         return weights
     return None if weights is None else read_weights(weights)
+
+
+def pairing(
+    first: str,
+    second: str,
+    data: PairedData | str | Path,
+    configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+    how: PairConfig | None = None,
+) -> NewTask:
+    """Two new tasks to learn together; `configs` for both, or for each. Raises DataError."""
+    read = data if isinstance(data, PairedData) else load_pairs(data).data
+    both = configs if isinstance(configs, tuple) else (configs or LearnConfig(),) * 2
+    order = Pair(partner=second, first=both[0], second=both[1], pairing=how or PairConfig())
+    return NewTask(
+        task=first,
+        data=read.first,
+        config=order,
+        beside={SECOND: read.second},
+        together=(read.x_first, read.x_second),
+    )
 
 
 def improving(

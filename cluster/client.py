@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import ray
 
+from cluster import asking
 from cluster.asking import Data, Weights, improving, learning, pruning, sharing
 from cluster.calls import awaited, result
 from cluster.config import SenConfig
@@ -40,6 +41,8 @@ from cluster.proposals import Proposal
 from cluster.publisher import Removal, Rollback
 from cluster.registry import PathwayEntry
 from pathways import LearnConfig, Modality
+from pathways.data.paired import PairedData
+from pathways.pairing import PairConfig
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
@@ -91,8 +94,8 @@ class Client:
 
         target: the column at that path which holds a number to predict.
         weights: a safetensors file that its family starts from (torchvision, a module of your own).
-        Returns when the request is durable. Raises TaskNameTaken, DataError, FamilyError,
-        StoreError.
+        Returns when the request is durable. Raises TaskNameTaken, DataError (also for a concept
+        that no task in service has), FamilyError, StoreError.
         """
         return self.submit(learning(task, data, config, weights, target))
 
@@ -169,6 +172,22 @@ class Client:
         """Pairs for `improve` that promise most, guessed from what the router knows."""
         return list(result(self._controller.proposals.remote(most)))
 
+    def learn_pair(
+        self,
+        first: str,
+        second: str,
+        data: PairedData | str | Path,
+        configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+        pairing: PairConfig | None = None,
+    ) -> Expansion:
+        """Give the network two tasks to learn together, from inputs that were shown together, or a
+        path to them (see `load_pairs`: `first` is the task of images, `second` that of sounds).
+
+        configs: for both, or for each. Both come into service at once. Raises as `learn` does, and
+        DataError where they share too few concepts to agree on.
+        """
+        return self.submit(asking.pairing(first, second, data, configs, pairing))
+
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
         return Expansion(self._controller, request, self._seen)
@@ -187,11 +206,31 @@ class Client:
         [n, columns], with kind="text" token ids [n, tokens]. Raises NoTaskFits,
         SignatureError, DataError, UnknownTask.
         """
+        inputs = as_inputs(given, rate_hz, kind)
+        answers = self._answering().answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(result(answers), inputs)
+
+    def predict_together(
+        self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
+    ) -> list[Answer]:
+        """An answer to every query: an image and a sound of the same thing, whose evidence is
+        merged over the concepts that their tasks share, or one of them alone.
+
+            sen.predict_together([("seven.png", "seven.wav")])[0].label
+
+        tasks: ask these two, one of images and one of sounds. Raises DataError for more than two
+        inputs or two of one kind, and as `predict` does.
+        """
+        elements = [as_inputs(element) for element in given]
+        answers = self._answering().answer_together.remote(
+            elements, list(tasks), self._seen.version
+        )
+        return _with_inputs(result(answers), [element[0] for element in elements])
+
+    def _answering(self) -> Any:
         if self._dispatcher is None:
             self._dispatcher = start_dispatcher(self.config())
-        inputs = as_inputs(given, rate_hz, kind)
-        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(result(answers), inputs)
+        return self._dispatcher
 
     def tasks(self) -> list[PathwayEntry]:
         """The pathways in service, in the order of learning."""
@@ -258,6 +297,18 @@ class AsyncClient:
         """See Client.proposals."""
         return list(await awaited(self._controller.proposals.remote(most)))
 
+    async def learn_pair(
+        self,
+        first: str,
+        second: str,
+        data: PairedData | str | Path,
+        configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
+        pairing: PairConfig | None = None,
+    ) -> Expansion:
+        """See Client.learn_pair."""
+        new = await asyncio.to_thread(asking.pairing, first, second, data, configs, pairing)
+        return await self.submit(new)
+
     def expansion(self, request: str) -> Expansion:
         """See Client.expansion."""
         return Expansion(self._controller, request, self._seen)
@@ -275,12 +326,25 @@ class AsyncClient:
         kind: Modality | None = None,
     ) -> list[Answer]:
         """See Client.predict."""
+        inputs = await asyncio.to_thread(as_inputs, given, rate_hz, kind)
+        answering = await self._answering()
+        answers = answering.answer.remote(inputs, task, self._seen.version)
+        return _with_inputs(await awaited(answers), inputs)
+
+    async def predict_together(
+        self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
+    ) -> list[Answer]:
+        """See Client.predict_together."""
+        elements = await asyncio.to_thread(lambda: [as_inputs(element) for element in given])
+        answering = await self._answering()
+        answers = answering.answer_together.remote(elements, tasks, self._seen.version)
+        return _with_inputs(await awaited(answers), [element[0] for element in elements])
+
+    async def _answering(self) -> Any:
         if self._dispatcher is None:
             config = await awaited(self._controller.config.remote())
             self._dispatcher = start_dispatcher(config)
-        inputs = await asyncio.to_thread(as_inputs, given, rate_hz, kind)
-        answers = self._dispatcher.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(await awaited(answers), inputs)
+        return self._dispatcher
 
     async def tasks(self) -> list[PathwayEntry]:
         """See Client.tasks."""

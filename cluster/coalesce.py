@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
@@ -108,3 +108,23 @@ def _settle(waiting: asyncio.Future[Answered], answer: Answered | Exception) -> 
         waiting.set_exception(answer)
     else:
         waiting.set_result(answer)
+
+
+def in_place(
+    groups: Iterable[Sequence[int]],
+    given: Iterable[Sequence[Answered | Exception] | BaseException],
+) -> list[Answered | Exception]:
+    """Answers to the groups that a batch was parted into, in the batch's order.
+
+    groups: places in the batch. A group may have failed as a whole; what ends the process is
+    raised.
+    """
+    answers: dict[int, Answered | Exception] = {}
+    for places, found in zip(groups, given, strict=True):
+        if isinstance(found, Exception):
+            answers.update(dict.fromkeys(places, found))
+        elif isinstance(found, BaseException):
+            raise found
+        else:
+            answers.update(zip(places, found, strict=True))
+    return [answers[place] for place in range(len(answers))]

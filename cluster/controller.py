@@ -24,6 +24,7 @@ from cluster.announcer import Announcer
 from cluster.background import Background
 from cluster.changes import News
 from cluster.coalesce import Coalescer
+from cluster.concepts import check_concepts
 from cluster.config import SenConfig
 from cluster.errors import ExpansionFailed, SenError, TaskUnavailable, UnknownTask
 from cluster.expansions import Expansions, JobLost
@@ -230,7 +231,9 @@ class Controller:
     # --- expansions -------------------------------------------------------------------------
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[str]:
-        """Take tasks to learn or to change; see Expansions.submit."""
+        """Take tasks to learn or to change; see Expansions.submit. Raises DataError for a concept
+        that no task in service has."""
+        await asyncio.to_thread(check_concepts, tasks, self._registry)
         return await self._expansions.submit(tasks, self._registry)
 
     def expansion(self, request: str) -> ExpansionStatus:

@@ -10,28 +10,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.coalesce import Coalescer
+from cluster.batches import BATCH_ROWS, Network, Parts, by_row, compute, fit_all
+from cluster.coalesce import Coalescer, in_place
+from cluster.concepts import as_shown
 from cluster.errors import TaskUnavailable
-from cluster.inputs import Batch, Input, fit
-from cluster.messages import Activation, Answer, NetworkView, Value
+from cluster.inputs import Batch, Input
+from cluster.messages import Activation, Answer, NetworkView
 from cluster.meter import Meter, NoMeter
+from cluster.pairs import Choose, Pairs, Sides
 from cluster.registry import Registry
-from cluster.running import Given, Running
+from cluster.running import Running
+from cluster.together import check_together, told_apart, values_of
 from dispatcher import (
-    Blended,
     Decision,
     Dispatcher,
     SelectConfig,
     Snapshot,
-    blend,
     gate,
     make_features,
     merge,
@@ -40,27 +42,7 @@ from dispatcher import (
 from dispatcher.features import Features
 from pathways import Inputs, PathwayId, Signature
 
-INLINE_ROWS = 48
-"""Up to so many rows are computed in the event loop's own thread: handing them to another
-costs more than the few milliseconds they take."""
-_BATCH_ROWS = 256
 _CATCH_UP_S, _LOOK_S = 5.0, 0.005
-
-_Given = ParamSpec("_Given")
-_Result = TypeVar("_Result")
-
-
-_Parts = dict[str, Given]
-"""Task → what its pathway says of one row: class probabilities [classes], or a number's mean and
-deviation [2]; or why it says nothing."""
-
-
-@dataclass(frozen=True)
-class _Network:
-    """One view with the dispatcher made from it; swapped whole."""
-
-    view: NetworkView
-    dispatcher: Dispatcher
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +61,22 @@ class NetworkDispatcher:
         self._config = config
         self._running = running
         self._meter = meter or NoMeter()
-        self._network: _Network | None = None
+        self._network: Network | None = None
         self._together: Coalescer[_Asked, list[Answer]] = Coalescer(
-            self._answer_together, size=lambda asked: len(asked.x), most=_BATCH_ROWS
+            self._answer_together, size=lambda asked: len(asked.x), most=BATCH_ROWS
         )
+        self._pairs = Pairs(self, self._meter)
         self.used: Counter[PathwayId] = Counter()
         """Rows each pathway ran since somebody last took the count."""
 
     @property
     def view(self) -> NetworkView:
         """The network served now."""
-        return self._served.view
+        return self.served.view
 
     @property
-    def _served(self) -> _Network:
+    def served(self) -> Network:
+        """The same with the dispatcher made from it."""
         assert self._network is not None, "no network view was adopted yet"
         return self._network
 
@@ -110,7 +94,7 @@ class NetworkDispatcher:
             key: (features_for(Signature.parse(key), s.dim), s) for key, s in snapshots.items()
         }
         self._running.adopt(view)
-        self._network = _Network(view, Dispatcher(routes, self._config, view.unavailable))
+        self._network = Network(view, Dispatcher(routes, self._config, view.unavailable))
 
     def signature_for(self, observed: Signature, task: str | None = None) -> Signature:
         """The signature an input has to be converted to.
@@ -138,7 +122,7 @@ class NetworkDispatcher:
             inputs = inputs.rows()
         answers: dict[int, Answer] = {}
         for signature, rows in self._by_signature(inputs, task).items():
-            fitted = await _compute(len(rows), _fit_all, [inputs[row] for row in rows], signature)
+            fitted = await compute(len(rows), fit_all, [inputs[row] for row in rows], signature)
             x = np.stack([array for array, _ in fitted])
             for row, answer, (_, notes) in zip(
                 rows, await self.predict(signature, x, task), fitted, strict=True
@@ -158,6 +142,32 @@ class NetworkDispatcher:
             groups.setdefault(wanted[observed], []).append(row)
         return groups
 
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]:
+        """An answer to every element: one input, or two of different modalities that show the same
+        thing, of which each activates one pathway; `tasks`, one of each modality: no dispatching.
+
+        Raises DataError for other elements, and as `answer` does.
+        """
+        check_together(elements)
+        told = told_apart(self.view.registry, tasks) if tasks else {}
+        for task in told.values():
+            self._check_available(self.view, task)
+        pairs = [row for row, element in enumerate(elements) if len(element) > 1]
+        lone: dict[str | None, list[int]] = {}
+        for row, element in enumerate(elements):
+            if len(element) == 1:
+                lone.setdefault(told.get(element[0].observed.modality), []).append(row)
+        given = await asyncio.gather(
+            self._pairs.answer([elements[row] for row in pairs], told),
+            *(self.answer([elements[r][0] for r in rows], task) for task, rows in lone.items()),
+        )
+        answers: dict[int, Answer] = {}
+        for rows, found in zip([pairs, *lone.values()], given, strict=True):
+            answers.update(zip(rows, found, strict=True))
+        return [answers[row] for row in range(len(elements))]
+
     async def predict(
         self, signature: Signature, x: NDArray[Any], task: str | None = None
     ) -> list[Answer]:
@@ -173,7 +183,7 @@ class NetworkDispatcher:
 
     async def _answer_together(self, batch: Sequence[_Asked]) -> list[list[Answer] | Exception]:
         """One answer a request; what fails for one leaves the others alone."""
-        network = self._served
+        network = self.served
         groups: dict[tuple[str, bool], list[int]] = {}
         for place, asked in enumerate(batch):
             groups.setdefault((asked.key, asked.task is None), []).append(place)
@@ -181,24 +191,19 @@ class NetworkDispatcher:
         given = await asyncio.gather(
             *(self._answer_alike(network, group) for group in alike), return_exceptions=True
         )
-        answers: dict[int, list[Answer] | Exception] = {}
-        for places, found in zip(groups.values(), given, strict=True):
-            if isinstance(found, BaseException):
-                found = [_as_error(found)] * len(places)
-            answers.update(zip(places, found, strict=True))
-        return [answers[place] for place in range(len(batch))]
+        return in_place(groups.values(), given)
 
     async def _answer_alike(
-        self, network: _Network, batch: Sequence[_Asked]
+        self, network: Network, batch: Sequence[_Asked]
     ) -> list[list[Answer] | Exception]:
         """The same for requests of one signature, either all told their task or none."""
         x = batch[0].x if len(batch) == 1 else np.concatenate([asked.x for asked in batch])
         if batch[0].task is None:
-            decisions, parts = await self._dispatch(network, batch[0].key, x)
+            (decisions,), (parts,) = await self.dispatch(network, [(batch[0].key, x)])
         else:
             told = [Decision((asked.task,), (1.0,), 0.0) for asked in batch if asked.task]
             decisions = [d for d, asked in zip(told, batch, strict=True) for _ in asked.x]
-            parts = await self._run(network.view, decisions, x)
+            (parts,) = await self._run(network.view, [(decisions, x)])
         started = time.perf_counter()
         ends = np.cumsum([len(asked.x) for asked in batch]).tolist()
         starts = [0, *ends[:-1]]
@@ -207,10 +212,10 @@ class NetworkDispatcher:
             for start, end in zip(starts, ends, strict=True)
         ]
         self._meter.stage("merge", time.perf_counter() - started)
-        self._count(network.view.registry, decisions)
+        self.count(network.view.registry, decisions)
         return answers
 
-    def _count(self, registry: Registry, decisions: Sequence[Decision]) -> None:
+    def count(self, registry: Registry, decisions: Sequence[Decision]) -> None:
         """Tell the meter what these inputs activated."""
         activated = Counter(() if d.unknown else d.tasks for d in decisions)
         self._meter.unknown(activated.pop((), 0))
@@ -224,50 +229,44 @@ class NetworkDispatcher:
         for task, rows in by_task.items():
             self._meter.activated(task, rows)
 
-    async def _dispatch(
-        self, network: _Network, key: str, x: Inputs
-    ) -> tuple[list[Decision], list[_Parts]]:
-        """Decide and run; a task found unavailable is passed over, as a newer view will say."""
+    async def dispatch(
+        self,
+        network: Network,
+        sides: Sides,
+        choose: Choose = lambda decided: decided,
+    ) -> tuple[list[list[Decision]], list[list[Parts]]]:
+        """Decide and run the inputs of some signatures, all at once; `choose` may narrow what was
+        decided. A task found unavailable is passed over, as a newer view will say."""
         dispatcher = network.dispatcher
-        self._meter.batch(len(x))
+        passed_over: set[str] = set()
+        self._meter.batch(sum(len(x) for _, x in sides))
         while True:
             started = time.perf_counter()
-            decisions = await _compute(len(x), dispatcher.decide, key, x)
+            decided = [await compute(len(x), dispatcher.decide, key, x) for key, x in sides]
+            decided = choose(decided)
             self._meter.stage("route", time.perf_counter() - started)
-            parts = await self._run(network.view, decisions, x)
-            away = {t for p in parts for t, r in p.items() if isinstance(r, TaskUnavailable)}
-            if not away:
-                return decisions, parts
+            runs = [(decisions, x) for decisions, (_, x) in zip(decided, sides, strict=True)]
+            parts = await self._run(network.view, runs)
+            given = (item for side in parts for row in side for item in row.items())
+            away = {task for task, result in given if isinstance(result, TaskUnavailable)}
+            if away <= passed_over:  # none, or what `choose` insists on
+                return decided, parts
+            passed_over |= away
             dispatcher = dispatcher.without(away)
 
     async def _run(
-        self, view: NetworkView, decisions: Sequence[Decision], x: Inputs
-    ) -> list[_Parts]:
-        """For each row, what each of its pathways says."""
-        rows = rows_by_task(decisions)
-        ids = {task: view.registry.entry(task).id for task in rows}
-        self.used.update({ids[task]: len(its_rows) for task, its_rows in rows.items()})
-        groups = {ids[task]: x if len(its) == len(x) else x[its] for task, its in rows.items()}
+        self, view: NetworkView, sides: Sequence[tuple[Sequence[Decision], Inputs]]
+    ) -> list[list[Parts]]:
+        """For each row of each side, what each of its pathways says."""
+        rows = [rows_by_task(decisions) for decisions, _ in sides]
+        ids = {task: view.registry.entry(task).id for side in rows for task in side}
+        groups = {}
+        for side, (_, x) in zip(rows, sides, strict=True):
+            for task, its in side.items():
+                groups[ids[task]] = x if len(its) == len(x) else x[its]
+        self.used.update({id: len(x) for id, x in groups.items()})
         given = await self._running.run(groups)
-        parts: list[_Parts] = [{} for _ in decisions]
-        for task, its_rows in rows.items():
-            result = given[ids[task]]
-            for place, row in enumerate(its_rows):
-                parts[row][task] = result if isinstance(result, Exception) else result[place]
-        return parts
-
-
-async def _compute(
-    rows: int, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
-) -> _Result:
-    """Arithmetic over so many rows: here if it is over soon, else off the event loop."""
-    if rows <= INLINE_ROWS:
-        return work(*given, **named)
-    return await asyncio.to_thread(work, *given, **named)
-
-
-def _fit_all(inputs: Sequence[Input], signature: Signature) -> list[tuple[Inputs, tuple[str, ...]]]:
-    return [fit(given, signature) for given in inputs]
+        return [by_row(len(d), r, ids, given) for (d, _), r in zip(sides, rows, strict=True)]
 
 
 @lru_cache(maxsize=16)  # megabytes each, drawn in some milliseconds
@@ -280,17 +279,10 @@ def features_for(signature: Signature, dim: int | None = None) -> Features:
     return make_features(signature.modality, signature.shape, signature.rate_hz, dim=dim)
 
 
-def _as_error(error: BaseException) -> Exception:
-    """An error that belongs to requests; what ends the process is passed on."""
-    if isinstance(error, Exception):
-        return error
-    raise error
-
-
 def _answers(
     registry: Registry,
     decisions: Sequence[Decision],
-    parts: Sequence[_Parts],
+    parts: Sequence[Parts],
 ) -> list[Answer] | Exception:
     """One request's answers, or why one of its inputs could not be answered."""
     answers = []
@@ -299,10 +291,6 @@ def _answers(
             return failed[0]
         answers.append(_merged(registry, decision, given))  # type: ignore[arg-type]
     return answers
-
-
-def _value(blended: Blended) -> Value:
-    return Value(**vars(blended))
 
 
 def _merged(
@@ -320,10 +308,10 @@ def _merged(
         if spec.output == "number":
             numbers.append((weight, spec.labels[0], float(said[0]), float(said[1])))
         else:
-            classes.append((weight, spec.labels, said))
+            classes.append((weight, spec.concepts, said))
     return Answer(
-        probabilities=tuple(merge(classes)) if classes else (),
-        values=tuple(map(_value, blend(numbers))),
+        probabilities=as_shown(merge(classes), [e.spec for e in entries]) if classes else (),
+        values=values_of(numbers),
         activated=tuple(Activation(pathway=entry.id, weight=w) for entry, w in chosen),
         unknown=False,
         network_version=registry.version,

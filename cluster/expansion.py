@@ -17,6 +17,7 @@ from cluster.config import ExpansionConfig
 from cluster.dispatch import features_for
 from cluster.messages import Learned, WaitingTask
 from cluster.names import spec_path, statistics_path, weights_path
+from cluster.orders import Pair
 from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
 from cluster.store import Store
@@ -32,11 +33,20 @@ from pathways import (
     divide,
     learn,
 )
+from pathways.pairing import Partner
 from pathways.sampling import sample
 from pathways.weights import sha256, unpack
 
 _BATCH = 256  # inputs that features are computed of at a time; bounds memory
 _SHORTLIST_EXAMPLES = 500  # enough for a mean task probability to within a few per cent
+
+
+StartPartner = Callable[[str, Pair, tuple[PathwayId, PathwayId], Sequence[Source]], Partner]
+"""Start the second side of the pair that waits as a request, with what it may build on."""
+
+
+def _nowhere(*of: object) -> Partner:
+    raise AssertionError("a pair was taken where nothing starts its second side")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +60,8 @@ class Surroundings:
     report: Callable[[Progress], None]
     registry: Registry = field(default_factory=Registry)
     """The network as it was when the task was taken."""
+    start_partner: StartPartner = _nowhere
+    """Starts the second side of a pair, beside the worker."""
 
 
 def carry_out(
@@ -66,13 +78,29 @@ def carry_out(
     requests = RequestLog(store)
     data, weights = requests.data(waiting.request), requests.weights(waiting.request)
     initial = None if weights is None else unpack(weights, None, "the task's start")
+    prepared = prepare(data, how, config, around)
+    id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
+    stored = learn(id, data, prepared.sources, how, around.report, initial)
+    return write(store, stored, prepared.statistics)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an expansion has before it trains."""
+
+    sources: Sequence[Source]
+    statistics: TaskStatistics
+
+
+def prepare(
+    data: TaskData, how: LearnConfig, config: ExpansionConfig, around: Surroundings
+) -> Prepared:
+    """Sources that a new task may build on, and what the router learns of it."""
     routing = Routing(data, how, config, around.snapshot(data.signature.key))
     linkable = how.max_sources and data.output == "classes"
     shortlist = routing.shortlist() if linkable else []
     sources = around.lend(shortlist) if shortlist else ()
-    id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
-    stored = learn(id, data, sources, how, around.report, initial)
-    return write(store, stored, routing.statistics())
+    return Prepared(sources, routing.statistics())
 
 
 class Routing:

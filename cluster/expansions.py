@@ -17,7 +17,7 @@ from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError, TaskN
 from cluster.messages import ExpansionStatus, NewTask, Stage, WaitingTask
 from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
-from cluster.orders import check, is_new, partners
+from cluster.orders import check, known_tasks, new_tasks
 from cluster.queue import ExpansionQueue
 from cluster.registry import Registry
 from cluster.requests import RequestLog
@@ -101,19 +101,21 @@ class Expansions:
         return list(taken)
 
     def _check_names(self, tasks: Sequence[NewTask]) -> None:
-        named = [name for task in tasks for name in (task.task, *partners(task.config))]
+        named = [
+            name
+            for task in tasks
+            for name in (*new_tasks(task.task, task.config), *known_tasks(task.task, task.config))
+        ]
         for name, times in Counter(map(check_task_name, named)).items():
             if times > 1:
                 raise TaskNameTaken(f"{times} tasks are called {name!r}; give each its own name")
 
     def _check(self, task: NewTask, registry: Registry) -> None:
-        if is_new(task.config):
-            self._queue.check_free(task.task, registry.current)
-        else:
-            registry.entry(task.task)
-            self._queue.check_idle(task.task)
-        for partner in partners(task.config):
-            self._queue.check_idle(partner)
+        for name in new_tasks(task.task, task.config):
+            self._queue.check_free(name, registry.current)
+        for name in known_tasks(task.task, task.config):
+            registry.entry(name)
+            self._queue.check_idle(name)
         check(task.config, task.task, task.by_role, registry)
 
     def check_idle(self, task: str) -> None:

@@ -62,7 +62,16 @@ class FollowingDispatcher:
     ) -> list[Answer]:
         """See NetworkDispatcher.answer; at_least: the network version its caller knows of."""
         await self.until(at_least)
-        answers = await self._dispatcher.answer(inputs, task)
+        return self._noted(await self._dispatcher.answer(inputs, task))
+
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = (), at_least: int = 0
+    ) -> list[Answer]:
+        """See NetworkDispatcher.answer_together; at_least: as for `answer`."""
+        await self.until(at_least)
+        return self._noted(await self._dispatcher.answer_together(elements, tasks))
+
+    def _noted(self, answers: list[Answer]) -> list[Answer]:
         self._answered += len(answers)
         self._unknown += sum(answer.unknown for answer in answers)
         return answers

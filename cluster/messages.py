@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
-from cluster.orders import TASK, Order, partners
+from cluster.orders import SECOND, TASK, Order, known_tasks, new_tasks
 from cluster.registry import PathwayEntry, Registry
 from cluster.registry_log import pack, unpack
-from pathways import LearnConfig, PathwayId, StoredPathway, TaskData
+from pathways import Inputs, LearnConfig, PathwayId, StoredPathway, TaskData
+from pathways.data.paired import PairedData
 
 if TYPE_CHECKING:
     from cluster.changes import News, RouterChange
@@ -37,6 +38,8 @@ class ExpansionStatus:
     request: str
     task: str
     stage: Stage
+    partner: str | None = None
+    """The task that is learned together with it, if it is a pair."""
     epoch: int = 0
     epochs: int = 0
     """Planned; 0 until training starts."""
@@ -81,16 +84,26 @@ class NewTask:
     """Other data that this takes, by role; see `orders`."""
     weights: bytes | None = None
     """A safetensors file that the family of a new task starts from."""
+    together: tuple[Inputs, Inputs] | None = None
+    """Inputs of the two tasks of a pair [m, …] that were shown together, row by row."""
 
     @property
     def by_role(self) -> dict[str, TaskData]:
         """All data."""
         return {TASK: self.data, **self.beside}
 
+    @property
+    def paired(self) -> PairedData:
+        """The data of a pair."""
+        assert self.together is not None, f"{self.task} is no pair"
+        x_first, x_second = self.together
+        second = self.beside[SECOND]
+        return PairedData(first=self.data, second=second, x_first=x_first, x_second=x_second)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingTask:
-    """A task taken from the queue by a training worker."""
+    """A task, or a pair of them, taken from the queue by a training worker."""
 
     request: str
     task: str
@@ -98,8 +111,16 @@ class WaitingTask:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """All tasks that get a version of it."""
-        return (self.task, *partners(self.config))
+        """All tasks that get a version of it; the one it is called after comes first."""
+        return tuple(
+            dict.fromkeys(
+                (
+                    self.task,
+                    *new_tasks(self.task, self.config),
+                    *known_tasks(self.task, self.config),
+                )
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +262,7 @@ class Answer:
     values: tuple[Value, ...] = ()
     """Numbers that the activated pathways tell, most probable first."""
     given: Input | None = field(default=None, compare=False, repr=False)
-    """The input, where the Python client gives the answer."""
+    """The input, where the Python client gives the answer; the first of a query of two."""
 
     def plot(self, axes: Sequence[Any] | None = None) -> Any:
         """Draw the labels beside the input; see plotting.plot_answer."""

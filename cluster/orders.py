@@ -14,12 +14,15 @@ import numpy as np
 
 from cluster.registry import Registry
 from pathways import DataError, LearnConfig, PathwaySpec, TaskData
+from pathways.pairing import PairConfig
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 TASK = "task"
 """Role of the data that every order has: those of the task itself."""
 HELD_OUT = "held_out"
 """Role of data that are kept from training, to prove a new version on."""
+SECOND = "second"
+"""Role of the labelled data of the second task of a pair."""
 SHARED = "shared"
 """Role of data of the task whose units are shared."""
 
@@ -50,7 +53,18 @@ class Share:
     how: ShareConfig = field(default_factory=ShareConfig)
 
 
-Order = LearnConfig | Improve | Prune | Share
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two new tasks that are learned together from inputs that were shown together (§3.4)."""
+
+    partner: str
+    """The second task."""
+    first: LearnConfig = field(default_factory=LearnConfig)
+    second: LearnConfig = field(default_factory=LearnConfig)
+    pairing: PairConfig = field(default_factory=PairConfig)
+
+
+Order = LearnConfig | Improve | Prune | Share | Pair
 """LearnConfig: learn a new task and touch nothing else."""
 
 _KINDS: dict[str, type[Any]] = {
@@ -58,17 +72,22 @@ _KINDS: dict[str, type[Any]] = {
     "improve": Improve,
     "prune": Prune,
     "share": Share,
+    "pair": Pair,
 }
 
 
-def is_new(order: Order) -> bool:
-    """Whether the order makes a task that is not there yet."""
-    return isinstance(order, (LearnConfig, Share))
+def new_tasks(task: str, order: Order) -> tuple[str, ...]:
+    """Tasks that are not there yet and come of the order, which names `task`."""
+    if isinstance(order, Pair):
+        return task, order.partner
+    return (task,) if isinstance(order, (LearnConfig, Share)) else ()
 
 
-def partners(order: Order) -> tuple[str, ...]:
-    """Known tasks that get a new version beside the one that the order names."""
-    return (order.partner,) if isinstance(order, Share) else ()
+def known_tasks(task: str, order: Order) -> tuple[str, ...]:
+    """Tasks that are there and get a new version of the order, which names `task`."""
+    if isinstance(order, Share):
+        return (order.partner,)
+    return (task,) if isinstance(order, (Improve, Prune)) else ()
 
 
 def to_fields(order: Order) -> dict[str, Any]:
@@ -109,7 +128,7 @@ def check(order: Order, task: str, data: Mapping[str, TaskData], registry: Regis
                 "loses; give some that it was not trained on"
             )
         check_data(registry.entry(order.partner).spec, data[SHARED])
-    if not is_new(order):
+    if isinstance(order, (Improve, Prune)):
         for given in data.values():
             check_data(registry.entry(task).spec, given)
 

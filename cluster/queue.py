@@ -74,7 +74,10 @@ class ExpansionQueue:
         self._waiting[waiting.request] = waiting
         self._request_of.update(dict.fromkeys(waiting.tasks, waiting.request))
         self._status[waiting.request] = ExpansionStatus(
-            request=waiting.request, task=waiting.task, stage=Stage.WAITING
+            request=waiting.request,
+            task=waiting.task,
+            partner=next((task for task in waiting.tasks if task != waiting.task), None),
+            stage=Stage.WAITING,
         )
 
     def take(self) -> WaitingTask | None:

@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from cluster.errors import StoreDamagedError
 from cluster.messages import NewTask, WaitingTask
 from cluster.names import parse_request_id
-from cluster.orders import TASK, Order, from_fields, to_fields
+from cluster.orders import SECOND, TASK, Order, from_fields, to_fields
 from cluster.store import Store
 from pathways import Signature, TaskData
+from pathways.data.paired import PairedData
 from pathways.weights import sha256
 
 _ROOT = "requests"
-_DATA, _WEIGHTS = "data.safetensors", "weights.safetensors"
+_DATA, _WEIGHTS, _PAIRS = "data.safetensors", "weights.safetensors", "pairs.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,9 @@ class RequestLog:
             files = {_file(role): _arrays(given) for role, given in new.by_role.items()}
             if new.weights is not None:
                 files[_WEIGHTS] = new.weights
+            if new.together is not None:
+                x_first, x_second = new.together
+                files[_PAIRS] = _packed({"first": x_first, "second": x_second})
             data.update({_path(request, name): body for name, body in files.items()})
             hashes = {name: sha256(body) for name, body in files.items()}
             about[_path(request, "request.json")] = _describe(new, hashes)
@@ -99,6 +104,16 @@ class RequestLog:
         about = self._about(request)
         return self._read(request, _WEIGHTS, about) if _WEIGHTS in about.hashes else None
 
+    def paired(self, request: str) -> PairedData:
+        """The data of a pair; raises StoreDamagedError if they cannot be read."""
+        arrays = safetensors.numpy.load(self._read(request, _PAIRS, self._about(request)))
+        return PairedData(
+            first=self.data(request),
+            second=self.data(request, SECOND),
+            x_first=arrays["first"],
+            x_second=arrays["second"],
+        )
+
     def remove(self, request: str) -> None:
         """Forget a request that was learned or has failed."""
         self._store.delete_directory(f"{_ROOT}/{request}")
@@ -134,11 +149,13 @@ def _file(role: str) -> str:
 
 
 def _arrays(data: TaskData) -> bytes:
-    # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
     given = {"x": data.x, "y": data.y}
-    if data.values is not None:
-        given["values"] = data.values
-    return safetensors.numpy.save({k: np.ascontiguousarray(a) for k, a in given.items()})
+    return _packed(given if data.values is None else {**given, "values": data.values})
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    # safetensors writes memory as it lies: arrays that are not in C order would be scrambled.
+    return safetensors.numpy.save({k: np.ascontiguousarray(a) for k, a in arrays.items()})
 
 
 def _describe(new: NewTask, hashes: Mapping[str, str]) -> bytes:

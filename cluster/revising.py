@@ -14,7 +14,8 @@ from cluster.bodies import read_pathway
 from cluster.config import ExpansionConfig
 from cluster.expansion import Routing, Surroundings, carry_out, write, write_version
 from cluster.messages import Finished, Learned, WaitingTask
-from cluster.orders import HELD_OUT, SHARED, Improve, Prune, Share, in_order_of
+from cluster.orders import HELD_OUT, SHARED, Improve, Pair, Prune, Share, in_order_of
+from cluster.pair_expansion import carry_out_pair
 from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
 from cluster.store import Store
@@ -32,6 +33,8 @@ def carry_out_order(
     match waiting.config:
         case LearnConfig() as how:
             return Finished(learned=(carry_out(waiting, how, store, config, around),))
+        case Pair() as order:
+            return Finished(learned=carry_out_pair(waiting, order, store, config, around))
         case Share() as order:
             return _share(waiting, order, store, config, around)
         case Improve() as order:

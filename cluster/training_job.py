@@ -20,6 +20,7 @@ from typing import Any
 
 import ray
 import ray.train
+import torch
 from ray import PlacementGroupID
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
@@ -31,14 +32,17 @@ from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings
 from cluster.messages import NetworkView, WaitingTask, Work
+from cluster.orders import Pair
+from cluster.partner import start_partner
 from cluster.registry import PathwayEntry
 from cluster.revising import carry_out_order
 from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
 from dispatcher import DispatcherError, Snapshot
-from pathways import FamilyError, PathwaysError, Progress, Source, load_source
+from pathways import FamilyError, PathwayId, PathwaysError, Progress, Source, load_source
 from pathways.families import is_own
+from pathways.pairing import Partner
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +96,6 @@ def default_workers(cpus: float) -> int:
 
 def _work(settings: dict[str, Any]) -> None:
     """Take tasks from the controller until it has no more."""
-    import torch
-
     job: TrainingJob = settings["job"]
     here = ray.train.get_context().get_local_world_size()
     torch.set_num_threads(job.config.threads or max(1, (os.cpu_count() or 1) // here))
@@ -128,12 +130,28 @@ class _Worker:
             lend=lambda tasks: _lend(view, self._store, tasks),
             report=report,
             registry=view.registry,
+            start_partner=self._start_partner,
         )
+        threads = torch.get_num_threads()
         try:
             done = carry_out_order(waiting, self._store, self._config, around)
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
+        finally:
+            torch.set_num_threads(threads)
+
+    def _start_partner(
+        self,
+        request: str,
+        order: Pair,
+        ids: tuple[PathwayId, PathwayId],
+        sources: Sequence[Source],
+    ) -> Partner:
+        """The second side of a pair gets half of this worker's threads."""
+        each = max(1, torch.get_num_threads() // 2)
+        torch.set_num_threads(each)
+        return start_partner(self._store.uri, request, order, ids, sources, each)
 
     def _snapshot(self, view: NetworkView, key: str) -> Snapshot | None:
         router = view.routers.get(key)

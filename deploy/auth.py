@@ -32,7 +32,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (READ, r"/v2/health/.*", OPEN),
     (READ, r"/|/page/[^/]*|/favicon\.ico", OPEN),
     (READ, r"/openapi\.json|/docs.*", OPEN),
-    (ANY, r"/v1/(learn|verify)", (LEARN,)),
+    (ANY, r"/v1/(learn|pairs|verify)", (LEARN,)),
     (ANY, r"/v1/predict", (PREDICT,)),
     (ANY, r"/v2/models/.*/infer", (PREDICT,)),
     (READ, r".*", SCOPES),

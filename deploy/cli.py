@@ -171,10 +171,18 @@ def learn(
     forget_budget: Annotated[
         float, typer.Option(help="Most that task may lose.", parser=share)
     ] = 0.02,
+    concepts: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: label → concept of another task that it stands for."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
+    ] = "",
     address: Address = None,
 ) -> None:
     """Learn a new task from labelled examples."""
     from deploy import commands, revision_commands
+    from deploy.concepts import read_concepts
     from pathways import LearnConfig, TrainConfig
 
     how = LearnConfig(
@@ -183,6 +191,8 @@ def learn(
         shots=shots,
         threshold=threshold,
         seed=seed,
+        concepts=read_concepts(concepts) if concepts else {},
+        namespace=namespace,
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
     if share_with is None and shared_data is None:
@@ -195,12 +205,46 @@ def learn(
         )
 
 
+@app.command(epilog="Example: `sen learn-pair digits spoken --data pairs.npz`")
+def learn_pair(
+    first: Annotated[str, typer.Argument(help="Name of the new task of images.")],
+    second: Annotated[str, typer.Argument(help="Name of the new task of sounds.")],
+    data: Annotated[
+        Path, typer.Option(help=".npz with x_image, x_sound, rate_hz and y; -1 is no label.")
+    ],
+    agreement: Annotated[
+        float, typer.Option(help="Weight of agreeing on pairs without labels; 0: off.", min=0)
+    ] = 1.0,
+    epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    address: Address = None,
+) -> None:
+    """Learn two tasks together, from images and sounds that were shown together."""
+    from deploy import commands
+    from pathways import LearnConfig, TrainConfig
+    from pathways.pairing import PairConfig
+
+    train = TrainConfig(epochs=epochs, augment=augment)
+    how = LearnConfig(seed=seed, namespace=namespace, train=train)
+    commands.learn_pair(first, second, data, how, PairConfig(agreement=agreement), address)
+
+
 @app.command(epilog="Example: `sen predict seven.png --top 3`")
 def predict(
     files: Annotated[
         list[Path], typer.Argument(help="Images (PNG, JPEG …), sounds (WAV) or tables (CSV).")
     ],
     task: Annotated[str | None, typer.Option(help="Ask this task only.")] = None,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="An image and a sound of the same thing: one answer."),
+    ] = False,
     top: Annotated[int, typer.Option(help="Labels to show.", min=1)] = 3,
     as_json: AsJson = False,
     address: Address = None,
@@ -208,7 +252,10 @@ def predict(
     """Label files, or the rows of a table; the dispatcher decides which tasks they belong to."""
     from deploy import commands
 
-    commands.predict(files, task, top, as_json, address)
+    if together:
+        commands.predict_together(files, task, top, as_json, address)
+    else:
+        commands.predict(files, task, top, as_json, address)
 
 
 @app.command(epilog="Example: `sen tasks --json`")

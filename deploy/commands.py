@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from cluster.client import connect
+from cluster.client import Client, connect
 from cluster.config import SenConfig, build_config, read_config
 from cluster.errors import NotRunning, SenError
 from cluster.inputs import Input, read_inputs
 from cluster.lifecycle import home, load_running, metrics_urls
+from cluster.messages import Answer
 from cluster.registry import Registry
 from deploy import keys
 from deploy.auth import check_exposed
@@ -31,7 +33,9 @@ from deploy.report import (
     verification_table,
 )
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
-from pathways import FamilyError, LearnConfig
+from pathways import DataError, FamilyError, LearnConfig
+from pathways.data.pairs_file import load_pairs
+from pathways.pairing import PairConfig
 
 out = Console()
 
@@ -135,10 +139,34 @@ def learn(
     with progress_bars(out) as bars:
         data = read_data(bars, path, target=target)
         follow_expansion(bars, client.learn(name, data, how, weights), f"learn {name}")
-    learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
-    out.print(learned_line(learned), highlight=False, soft_wrap=True)
-    if learned.links:
-        out.print(links_table([learned]))
+    _show_learned(client, [name])
+
+
+def learn_pair(
+    first: str,
+    second: str,
+    path: Path,
+    how: LearnConfig,
+    pairing: PairConfig,
+    address: str | None,
+) -> None:
+    """Learn two tasks together and follow their progress."""
+    client = connect(address)
+    with progress_bars(out) as bars:
+        loaded = load_pairs(path)
+        for note in loaded.notes:
+            bars.console.print(f"note: {note}", highlight=False)
+        expansion = client.learn_pair(first, second, loaded.data, how, pairing)
+        follow_expansion(bars, expansion, f"learn {first} + {second}")
+    _show_learned(client, [first, second])
+
+
+def _show_learned(client: Client, names: Sequence[str]) -> None:
+    learned = [task for task in tasks_reply(client.network()).tasks if task.task in names]
+    for task in learned:
+        out.print(learned_line(task), highlight=False, soft_wrap=True)
+    if linked := [task for task in learned if task.links]:
+        out.print(links_table(linked))
 
 
 def predict(
@@ -149,8 +177,30 @@ def predict(
     registry = client.network().registry
     named = _read_all(files, registry)
     answers = client.predict([given for _, given in named], task=task)
+    _show_answers([name for name, _ in named], answers, registry, top, as_json)
+
+
+def predict_together(
+    files: list[Path], task: str | None, top: int, as_json: bool, address: str | None
+) -> None:
+    """Label an image and a sound of the same thing."""
+    if task is not None:
+        raise DataError("an image and a sound together ask two tasks; leave out --task")
+    client = connect(address)
+    answers = client.predict_together([files])
+    named = [{"file": " + ".join(map(str, files))}]
+    _show_answers(named, answers, client.network().registry, top, as_json)
+
+
+def _show_answers(
+    names: Sequence[dict[str, Any]],
+    answers: Sequence[Answer],
+    registry: Registry,
+    top: int,
+    as_json: bool,
+) -> None:
     given = predict_reply(answers, registry, top).predictions
-    told = [(name, prediction) for (name, _), prediction in zip(named, given, strict=True)]
+    told = list(zip(names, given, strict=True))
     if as_json:
         print(json.dumps([{**name, **p.model_dump()} for name, p in told], indent=1))
         return

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from deploy.problems import Problem, V2Error
-from deploy.schemas import PredictBody
-from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm
+from deploy.schemas import PredictBody, TogetherBody
+from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm, PairBody, PairForm
 from deploy.v1.revisions import ImproveBody, PruneBody, ReviseForm
 from deploy.v2.messages import InferRequest
 
@@ -18,11 +18,14 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Problem,
     V2Error,
     PredictBody,
+    TogetherBody,
     LearnBody,
     LearnForm,
     ImproveBody,
     PruneBody,
     ReviseForm,
+    PairBody,
+    PairForm,
     ExpansionInfo,
     InferRequest,
 )

@@ -29,6 +29,18 @@ class PredictBody(BaseModel):
     )
 
 
+class TogetherBody(BaseModel):
+    """An image and a sound of the same thing as JSON, or one of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: list[Any] | None = Field(
+        None, description="[height][width] or [height][width][channels], as in `inputs`"
+    )
+    sound: list[Any] | None = Field(None, description="[samples] in -1..1, with rate_hz")
+    rate_hz: int = Field(0, ge=0, description="Samples a second of the sound")
+
+
 class LabelProbability(BaseModel):
     label: str
     probability: float
@@ -82,6 +94,9 @@ class TaskInfo(BaseModel):
     signature: str
     output: str = Field(description="classes or number")
     labels: list[str] = Field(description="Classes, or what the number is called")
+    concepts: dict[str, str] = Field(
+        description="Label → concept in full, of the labels that stand for another name"
+    )
     family: str
     parameters: int
     active_share: float
@@ -193,6 +208,11 @@ def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
         "signature": spec.signature.key,
         "output": spec.output,
         "labels": list(spec.labels),
+        "concepts": {
+            label: concept
+            for label, concept in zip(spec.labels, spec.concepts, strict=True)
+            if label != concept
+        },
         "family": spec.family,
         "parameters": spec.parameters,
         "active_share": view.registry.active_share([entry.id]),

@@ -2,6 +2,7 @@
 
 from dispatcher.dispatcher import Decision, Dispatcher, rows_by_task
 from dispatcher.errors import DispatcherError, FeatureError, NoTaskFits, RouterError
+from dispatcher.evidence import EvidenceConfig, Said, choose_pair, combine
 from dispatcher.features import Features, make_features
 from dispatcher.gate import InputType, gate
 from dispatcher.merge import Blended, blend, merge
@@ -16,6 +17,7 @@ __all__ = [
     "Decision",
     "Dispatcher",
     "DispatcherError",
+    "EvidenceConfig",
     "FeatureError",
     "Features",
     "InputType",
@@ -25,12 +27,15 @@ __all__ = [
     "RouterConfig",
     "RouterError",
     "Routes",
+    "Said",
     "SelectConfig",
     "Selection",
     "Snapshot",
     "StatisticsBuilder",
     "TaskStatistics",
     "blend",
+    "choose_pair",
+    "combine",
     "gate",
     "make_features",
     "merge",

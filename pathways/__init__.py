@@ -3,6 +3,7 @@
 No Ray here: everything runs in one process, and `cluster/` carries it over many.
 """
 
+from pathways.concepts import full_names
 from pathways.data.task import TaskData
 from pathways.errors import (
     CorruptFileError,
@@ -71,6 +72,7 @@ __all__ = [
     "check_learnable",
     "check_task_name",
     "divide",
+    "full_names",
     "image_signature",
     "improve",
     "learn",

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pathways.concepts import check_concepts, full_names
 from pathways.data.task import TaskData
 from pathways.errors import DataError, FamilyError
 from pathways.families import (
@@ -73,8 +74,13 @@ class LearnConfig:
     warm_start: bool = True
     """Start the hidden layers from the source's where both are of one family and size."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    concepts: dict[str, str] = field(default_factory=dict)
+    """Label → concept that it stands for, which other tasks share (§3.4); others are their own."""
+    namespace: str = ""
+    """Tasks of one namespace join where their concepts are equal; empty: the default one."""
 
     def __post_init__(self) -> None:
+        check_concepts(self.concepts, self.namespace)
         if not 0 < self.threshold <= 1:
             raise DataError(f"threshold must lie above 0 and up to 1, got {self.threshold}")
         if self.max_sources not in (0, 1):
@@ -157,6 +163,7 @@ def _learn(
     body_type = check_learnable(
         config, data.signature, weights=initial is not None, output=data.output
     )
+    full_names(data.labels, config.concepts, config.namespace)  # refuses before it trains
     examples = divide(data, config)
     linkable = config.max_sources and data.output == "classes"
     ranked = rank_sources(examples.train, sources, config.threshold) if linkable else []
@@ -168,7 +175,7 @@ def _learn(
     remark = None
     if ranked and transfer is None:
         remark = why_unlinked(ranked[0], data.labels, family, reads=body_type.lends)
-    found = _look(model, transfer, examples.held_out)
+    found = look(model, transfer, examples.held_out)
     training = Training(
         examples=len(examples.train) if last else 0,
         shots=config.shots,
@@ -222,6 +229,18 @@ def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
         )
 
 
+def expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
+    """Steps 1 and 3 for a model that is trained epoch by epoch; raises FamilyError for others."""
+    family = config.family or default_family(data.signature)
+    body = make_body(family, data.signature, config.options)
+    if isinstance(body, FittedBody):
+        raise FamilyError(
+            f"family {family} is fitted at once and cannot learn beside another task, epoch by "
+            "epoch; take another family"
+        )
+    return _expand(body, data, transfer, warm=config.warm_start)
+
+
 def _expand(body: Body, data: TaskData, transfer: Transfer | None, *, warm: bool) -> PathwayModel:
     """Steps 1 and 3: a new model, with links where a source was found."""
     lent = transfer.source.body.width if transfer else 0
@@ -256,8 +275,8 @@ def _train(
     return last
 
 
-def _look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None) -> Measured:
-    """How good it is on what was set aside; a number's uncertainty is settled by it too."""
+def look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None) -> Measured:
+    """How good a model is on what was set aside; a number's uncertainty is settled by it too."""
     if data is None:
         return Measured()
     source = transfer.source if transfer else None
@@ -294,5 +313,7 @@ def stored_pathway(
         weights_sha256=sha256(weights),
         training=training,
         output=data.output,
+        concepts=full_names(data.labels, config.concepts, config.namespace),
+        namespace=config.namespace,
     )
     return StoredPathway(spec=spec, weights=weights)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pathways.concepts import plain_name
 from pathways.errors import WeightsError
 from pathways.ids import PathwayId
 from pathways.outputs import Output
@@ -95,6 +96,19 @@ class PathwaySpec:
     """The body the links read in the place of a source's: such a pathway depends on nobody."""
     output: Output = "classes"
     """Whether it answers with probabilities of its labels, or with a number of that name."""
+    concepts: tuple[str, ...] = ()
+    """What each label stands for, in full (see concepts.py); left out: the label itself."""
+    namespace: str = ""
+    """In which tasks join where their concepts are equal."""
+
+    def __post_init__(self) -> None:
+        if not self.concepts:
+            object.__setattr__(self, "concepts", self.labels)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What each label is called in answers: the name of its concept."""
+        return tuple(plain_name(concept, self.namespace) for concept in self.concepts)
 
     def to_fields(self) -> dict[str, Any]:
         """The spec as plain values that JSON can hold."""
@@ -108,6 +122,7 @@ class PathwaySpec:
             "training": vars(self.training),
             "revision": _with_plain_id(self.revision) if self.revision else None,
             "adopted": _with_plain_id(self.adopted) if self.adopted else None,
+            "concepts": self.concepts if self.concepts != self.labels else None,
         }
 
     def to_json(self) -> str:
@@ -153,6 +168,7 @@ def _typed(fields: dict[str, Any]) -> dict[str, Any]:
         fields["revision"] = Revision(**{**revision, "of": PathwayId.parse(revision["of"])})
     if adopted := fields.get("adopted"):
         fields["adopted"] = Adopted(**{**adopted, "of": PathwayId.parse(adopted["of"])})
+    fields["concepts"] = tuple(fields.get("concepts") or ())
     return fields
 
 

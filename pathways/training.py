@@ -101,15 +101,7 @@ def minimise(
     Draws the order of the rows from torch's global generator, which the caller seeds.
     """
     epochs, steps = config.epochs_for(len(y)), config.steps_for(len(y))
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        config.learning_rate,
-        total_steps=max(epochs * steps + 1, _LEAST_SCHEDULE),
-        pct_start=_WARM_UP,
-        anneal_strategy="linear",
-        cycle_momentum=False,
-    )
+    optimiser, schedule = one_cycle(parameters, config, epochs * steps)
     for epoch in range(1, epochs + 1):
         loss_sum = right = torch.zeros(())
         # Of equal size: a last batch of a single example has no variance to normalise by.
@@ -131,6 +123,22 @@ def minimise(
     return progress
 
 
+def one_cycle(
+    parameters: Iterable[nn.Parameter], config: TrainConfig, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Adam and the learning rate of each of so many steps."""
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        config.learning_rate,
+        total_steps=max(steps + 1, _LEAST_SCHEDULE),
+        pct_start=_WARM_UP,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+    )
+    return optimiser, schedule
+
+
 def train(
     model: PathwayModel,
     x: Tensor,
@@ -144,13 +152,11 @@ def train(
     x: raw inputs [n, *shape]; y: classes int64 [n], or numbers float32 [n]. Draws from torch's
     global generator.
     """
-    inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
+    read = Reading(model, x, source, config)
 
     def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
-        prepared, lent = inputs(rows)
-        own = model.head(hidden_units(model.body, prepared, config))
-        raw = model.combine(own, lent)
-        return _loss(model, raw, own, y[rows], config), raw
+        raw, own = read(rows)
+        return label_loss(raw, own, y[rows], model, config), raw
 
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -162,6 +168,24 @@ def hidden_units(body: Body, prepared: Tensor, config: TrainConfig) -> Tensor:
     with torch.autocast(prepared.device.type, torch.bfloat16, enabled=config.mixed_precision):
         hidden: Tensor = body(prepared)
     return hidden.float()
+
+
+class Reading:
+    """A model over inputs to train on, which are changed at random where the budget says so."""
+
+    def __init__(
+        self, model: PathwayModel, x: Tensor, source: Source | None, config: TrainConfig
+    ) -> None:
+        """x: raw inputs [n, *shape]."""
+        self._model = model
+        self._inputs = (_VariedInputs if config.augment else _FixedInputs)(x, model.body, source)
+        self._config = config
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(raw outputs, those of the own head alone), [b, width] each, of rows int64 [b]."""
+        prepared, lent = self._inputs(rows)
+        own = self._model.head(hidden_units(self._model.body, prepared, self._config))
+        return self._model.combine(own, lent), own
 
 
 class _FixedInputs:
@@ -188,7 +212,11 @@ class _VariedInputs:
         return self._body.prepare(x), lent
 
 
-def _loss(model: PathwayModel, raw: Tensor, own: Tensor, y: Tensor, config: TrainConfig) -> Tensor:
+def label_loss(
+    raw: Tensor, own: Tensor, y: Tensor, model: PathwayModel, config: TrainConfig
+) -> Tensor:
+    """The loss on what is known of the rows, in nats; of a linked pathway also that of its own head
+    alone."""
     loss = model.output.loss(raw, y)
     if model.link is None:
         return loss

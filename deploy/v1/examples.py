@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fastapi import Request
@@ -14,41 +15,100 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cluster.asking import Weights
 from deploy.bodies import FORM, JSON, UnknownBodyType, content_type, parse_json, read_body, reason
 from deploy.served import Served
-from deploy.v1.uploads import FILE, load_upload, upload_form
+from deploy.v1.uploads import FILE, UploadForm, laid_out, upload_form
 from pathways import DataError, Signature
+from pathways.data.examples import MAX_TASK_BYTES
 from pathways.data.load import Loaded, load_task
 
 Options = TypeVar("Options", bound=BaseModel)
+Read = TypeVar("Read")
 
 
 class ExamplesBody(BaseModel):
     """What JSON bodies with examples have in common.
 
-    Beside it `options`, `task` where it is not in the path of the request, and for every further
-    set of examples a field `NAME_path`.
+    Beside it `options`, text fields, and for every further set of examples a field `NAME_path`.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     path: str = Field(description="Folder of class folders, .npz, .parquet or .csv")
 
+    @classmethod
+    def texts(cls) -> dict[str, bool]:
+        """The text fields, with whether each is needed."""
+        names = (n for n in cls.model_fields if n not in ("path", "options"))
+        return {n: cls.model_fields[n].is_required() for n in names if not n.endswith("_path")}
 
-@dataclass(frozen=True, kw_only=True)
-class Sent(Generic[Options]):
+
+class Sent(ABC, Generic[Options]):
     """What a request asks for."""
 
-    task: str
-    """Empty where the path of the request names it."""
+    fields: Mapping[str, str]
+    """Its text fields."""
     options: Options
     names: frozenset[str]
     """The further sets of examples that came."""
-    target: str | None
-    """Column of a number to predict."""
-    load: Callable[[str, Signature | None, str | None], Awaitable[Loaded]]
-    """Reads the set of that name, FILE for the main one, in a signature and with a target, if any
-    are given; raises PathwaysError."""
-    content: Callable[[str], Awaitable[Weights]]
-    """The one file of that name, as it is, or where it lies; raises DataError."""
+
+    async def load(
+        self, name: str, signature: Signature | None = None, target: str | None = None
+    ) -> Loaded:
+        """The task in the set of that name, FILE for the main one; raises PathwaysError.
+
+        signature: of a known task; target: the column of a number to predict.
+        """
+
+        def reader(path: Path, max_bytes: int) -> Loaded:
+            return load_task(path, signature=signature, max_bytes=max_bytes, target=target)
+
+        return await self.read(name, reader)
+
+    async def read(self, name: str, reader: Callable[[Path, int], Read]) -> Read:
+        """What `reader` makes of the place of the set of that name, given how many bytes it may
+        unpack to."""
+        return await asyncio.to_thread(self._read, name, reader)
+
+    @abstractmethod
+    def _read(self, name: str, reader: Callable[[Path, int], Read]) -> Read: ...
+
+    @abstractmethod
+    def content(self, name: str) -> Weights:
+        """The one file of that name, as it is, or where it lies. Blocks; raises DataError."""
+
+
+class _Paths(Sent[Options]):
+    """Where the replicas can read them."""
+
+    def __init__(self, asked: Any, options: Options, beside: Collection[str]) -> None:
+        given = {name: getattr(asked, name) for name in asked.texts()}
+        self.fields = {name: value for name, value in given.items() if value is not None}
+        self.options = options
+        self._paths = {FILE: asked.path} | {n: getattr(asked, f"{n}_path") for n in beside}
+        self.names = frozenset(name for name in beside if self._paths[name] is not None)
+
+    def _read(self, name: str, reader: Callable[[Path, int], Read]) -> Read:
+        return reader(Path(self._paths[name]), MAX_TASK_BYTES)
+
+    def content(self, name: str) -> Weights:
+        return str(self._paths[name])
+
+
+class _Files(Sent[Options]):
+    """Uploaded."""
+
+    def __init__(self, form: UploadForm, options: Options, max_bytes: int) -> None:
+        self.fields = {name: value for name, value in form.fields.items() if value}
+        self.options = options
+        self.names = frozenset(form.files) - {FILE}
+        self._form = form
+        self._max_bytes = max_bytes
+
+    def _read(self, name: str, reader: Callable[[Path, int], Read]) -> Read:
+        with laid_out(self._form.files[name], self._max_bytes) as path:
+            return reader(path, self._max_bytes)
+
+    def content(self, name: str) -> Weights:
+        return self._form.content(name)
 
 
 @asynccontextmanager
@@ -61,31 +121,21 @@ async def sent(
 ) -> AsyncIterator[Sent[Options]]:
     """What a request asks for; its files are there until the end of the block.
 
-    beside: names that further sets of examples may have. Raises DataError, UnknownBodyType or
-    TooLargeError.
+    body: what it has to be as JSON; a form has the same text fields. beside: names that further
+    sets of examples may have. Raises DataError, UnknownBodyType or TooLargeError.
     """
     kind = content_type(request)
     if kind == JSON:
-        yield await _from_json(request, sen, body, options, beside)
+        text = await read_body(request, sen.config.serve.max_body_bytes)
+        asked: Any = _validated(body, text, "the JSON body")
+        yield _Paths(asked, asked.options, beside)
     elif kind == FORM:
-        max_bytes, named = sen.config.serve.max_upload_bytes, "task" in body.model_fields
-        async with upload_form(request, max_bytes, beside, named) as form:
-
-            async def load(name: str, signature: Signature | None, target: str | None) -> Loaded:
-                files = form.files[name]
-                return await asyncio.to_thread(load_upload, files, max_bytes, signature, target)
-
-            async def content(name: str) -> Weights:
-                return await asyncio.to_thread(form.content, name)
-
-            yield Sent(
-                task=form.fields.get("task", ""),
-                options=_options(options, form.options),
-                names=frozenset(form.files) - {FILE},
-                target=form.fields.get("target") or None,
-                load=load,
-                content=content,
-            )
+        max_bytes, texts = sen.config.serve.max_upload_bytes, body.texts()
+        wanted = [name for name, needed in texts.items() if needed]
+        known = ["options", *(name for name, needed in texts.items() if not needed)]
+        async with upload_form(request, max_bytes, wanted, known, beside) as form:
+            read = _validated(options, form.options.encode(), "the options")
+            yield _Files(form, read, max_bytes)
     else:
         raise UnknownBodyType(
             f"content type {kind or '(none)'} cannot be read; send {FORM} with files, or {JSON} "
@@ -93,39 +143,8 @@ async def sent(
         )
 
 
-async def _from_json(
-    request: Request,
-    sen: Served,
-    body: type[ExamplesBody],
-    options: type[Options],
-    beside: Collection[str],
-) -> Sent[Options]:
-    text = await read_body(request, sen.config.serve.max_body_bytes)
+def _validated(model: type[Options], text: bytes, what: str) -> Options:
     try:
-        asked: Any = body.model_validate(parse_json(text))
+        return model.model_validate(parse_json(text))
     except ValidationError as error:
-        raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
-    paths = {FILE: asked.path} | {name: getattr(asked, f"{name}_path") for name in beside}
-
-    async def load(name: str, signature: Signature | None, target: str | None) -> Loaded:
-        return await asyncio.to_thread(load_task, paths[name], signature=signature, target=target)
-
-    async def content(name: str) -> Weights:
-        return str(paths[name])
-
-    given = frozenset(name for name in beside if paths[name] is not None)
-    return Sent(
-        task=getattr(asked, "task", ""),
-        options=asked.options,
-        names=given,
-        target=getattr(asked, "target", None),
-        load=load,
-        content=content,
-    )
-
-
-def _options(options: type[Options], text: str) -> Options:
-    try:
-        return options.model_validate(parse_json(text.encode()))
-    except ValidationError as error:
-        raise DataError(f"the options cannot be used: {reason(error)}") from error
+        raise DataError(f"{what} cannot be used: {reason(error)}") from error

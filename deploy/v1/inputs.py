@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from fastapi import Request
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
@@ -27,7 +29,7 @@ from deploy.bodies import (
     read_body,
     reason,
 )
-from deploy.schemas import PredictBody
+from deploy.schemas import PredictBody, TogetherBody
 from deploy.served import Served
 from deploy.watching import Timed
 from pathways import DataError, Modality
@@ -119,13 +121,54 @@ def _from_json(body: bytes, of: _ArrayOf, most: int) -> Batch:
     except ValidationError as error:
         raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
     check_count(len(read.inputs), most)
+    return batch_from_array(_array(read.inputs), read.rate_hz, read.kind)
+
+
+def _array(inputs: list[Any]) -> NDArray[Any]:
+    """Nested lists as an array; raises DataError."""
     try:
-        array = np.asarray(read.inputs)
+        array = np.asarray(inputs)
     except ValueError as error:
         raise DataError("the inputs differ in shape; send inputs of one shape at once") from error
     if array.dtype.kind not in "iuf":
         raise DataError("the inputs must be nested lists of numbers, all of one shape")
-    return batch_from_array(array, read.rate_hz, read.kind)
+    return array
+
+
+async def read_together(request: Request, sen: Served) -> list[Input]:
+    """The inputs of a query that asks with an image and a sound: files of a form, or JSON.
+
+    Raises as `read_inputs` does.
+    """
+    config, kind = sen.config.serve, content_type(request)
+    if kind == FORM:
+        files = await _files(request, config, kind)
+        async with sen.decoding:
+            with Timed(sen.meter, "parse"):
+                return await asyncio.to_thread(_decode, files, config)
+    if kind != JSON:
+        raise UnknownBodyType(
+            f"content type {kind or '(none)'} holds no image and sound together; send {FORM} with "
+            f"both files, or {JSON}"
+        )
+    body = await _body(request, config)
+    with Timed(sen.meter, "parse"):
+        return await off_loop(len(body), _together_from_json, body)
+
+
+def _together_from_json(body: bytes) -> list[Input]:
+    try:
+        read = TogetherBody.model_validate(parse_json(body))
+    except ValidationError as error:
+        raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
+    if read.sound is not None and not read.rate_hz:
+        raise DataError("the sound has no rate; give rate_hz, its samples a second")
+    given = [(read.image, 0), (read.sound, read.rate_hz)]
+    return [
+        batch_from_array(_array([values]), rate_hz).row(0)
+        for values, rate_hz in given
+        if values is not None
+    ]
 
 
 def _from_npy(body: bytes, of: _ArrayOf, most: int) -> Batch:

@@ -72,7 +72,7 @@ _STAGES = {
 async def learn(request: Request, response: Response) -> Accepted:
     sen = served(request)
     async with sent(request, sen, LearnBody, LearnOptions, beside=(SHARED, WEIGHTS)) as asked:
-        _check(sen, asked.task, asked.options)
+        _check(sen, asked.fields["task"], asked.options)
         new, notes = await _new_task(sen, asked)
     accepted = await begin(sen, new, notes)
     response.headers["Location"] = accepted.status
@@ -87,17 +87,19 @@ async def _new_task(sen: Served, asked: Sent[LearnOptions]) -> tuple[NewTask, tu
             "to share units takes both the option share_with and data of that task, as `shared` "
             f"files or shared_path; got {'the data' if partner is None else 'the option'} alone"
         )
+    task, how = asked.fields["task"], options.config()
     if partner is None:
-        loaded = await asked.load(FILE, None, asked.target)
-        weights = await asked.content(WEIGHTS) if WEIGHTS in asked.names else None
-        new = await asyncio.to_thread(learning, asked.task, loaded.data, options.config(), weights)
+        loaded = await asked.load(FILE, target=asked.fields.get("target"))
+        weights = None
+        if WEIGHTS in asked.names:
+            weights = await asyncio.to_thread(asked.content, WEIGHTS)
+        new = await asyncio.to_thread(learning, task, loaded.data, how, weights)
         return new, loaded.notes
     registry = sen.view.registry
     signature = registry.entry(partner).spec.signature
-    loaded = await asked.load(FILE, signature, None)
-    shared = await asked.load(SHARED, signature, None)
-    how = ShareConfig(budget=options.forget_budget)
-    new = sharing(registry, asked.task, loaded.data, partner, shared.data, options.config(), how)
+    loaded, shared = await asked.load(FILE, signature), await asked.load(SHARED, signature)
+    share = ShareConfig(budget=options.forget_budget)
+    new = sharing(registry, task, loaded.data, partner, shared.data, how, share)
     return new, (*loaded.notes, *shared.notes)
 
 

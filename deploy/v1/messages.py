@@ -10,10 +10,12 @@ from cluster.messages import ExpansionStatus, Stage, Verification
 from cluster.registry import PathwayEntry, Registry
 from deploy.v1.examples import ExamplesBody
 from pathways import LearnConfig, TrainConfig
+from pathways.pairing import PairConfig
 
 TARGET = "Column with the number to predict; classes are learned if left out"
 
 _MOST_EPOCHS = 10_000
+_MOST_AGREEMENT = 1000.0
 _MOST_SEED = 2**53 - 1  # what every JSON library carries exactly
 
 
@@ -47,6 +49,14 @@ class LearnOptions(BaseModel):
         default=0.7, gt=0, le=1, description="Mean probability that makes a link"
     )
     seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+    concepts: dict[str, str] = Field(
+        default={},
+        description="Label → concept of another task that it stands for; others are their own",
+        examples=[{"seven": "7"}],
+    )
+    namespace: str = Field(
+        default="", description="Tasks of one namespace join where their concepts are equal"
+    )
     share_with: str | None = Field(
         default=None,
         description="A known task whose units are trained too (graceful forgetting); takes data of "
@@ -64,6 +74,8 @@ class LearnOptions(BaseModel):
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
+            concepts=self.concepts,
+            namespace=self.namespace,
             train=TrainConfig(
                 epochs=self.epochs,
                 augment=self.augment,
@@ -105,6 +117,54 @@ class LearnForm(BaseModel):
     weights: bytes = Field(default=b"", description="Safetensors file that the family starts from")
 
 
+class PairOptions(BaseModel):
+    """How two tasks are learned together; what is left out takes the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agreement: float = Field(
+        default=PairConfig.agreement,
+        ge=0,
+        le=_MOST_AGREEMENT,
+        description="Weight of the loss on pairs without labels beside that on labels; 0: off",
+    )
+    epochs: int = Field(default=10, ge=1, le=_MOST_EPOCHS, description="Passes over the data")
+    seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+    namespace: str = Field(
+        default="", description="Tasks of one namespace join where their concepts are equal"
+    )
+
+    def config(self) -> LearnConfig:
+        """How either task is learned."""
+        train = TrainConfig(epochs=self.epochs)
+        return LearnConfig(seed=self.seed, namespace=self.namespace, train=train)
+
+    def pairing(self) -> PairConfig:
+        """How they agree."""
+        return PairConfig(agreement=self.agreement)
+
+
+class PairBody(ExamplesBody):
+    """Two tasks whose pairs lie where the replicas can read them."""
+
+    first: str = Field(description="The task of images", examples=["digits"])
+    second: str = Field(description="The task of sounds", examples=["spoken"])
+    path: str = Field(description=".npz with x_image, x_sound, rate_hz, y and perhaps labels")
+    options: PairOptions = PairOptions()
+
+
+class PairForm(BaseModel):
+    """Two tasks whose pairs are uploaded."""
+
+    first: str = Field(description="The task of images", examples=["digits"])
+    second: str = Field(description="The task of sounds", examples=["spoken"])
+    options: str = Field(default="{}", description="PairOptions as JSON text")
+    file: bytes = Field(
+        description="One .npz with x_image, x_sound, rate_hz, y and perhaps labels",
+        json_schema_extra={"type": "string", "format": "binary"},
+    )
+
+
 class Accepted(BaseModel):
     """An expansion that was taken in; from here on it is not lost."""
 
@@ -120,6 +180,7 @@ class ExpansionInfo(BaseModel):
 
     expansion: str
     task: str
+    partner: str | None = Field(description="The task that is learned with it, of a pair")
     stage: Stage
     epoch: int
     epochs: int = Field(description="Planned; 0 until training starts")

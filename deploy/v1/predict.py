@@ -7,13 +7,14 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
+from cluster.messages import Answer
 from deploy.bodies import FORM, JSON, NPY
 from deploy.problems import problems
 from deploy.schemas import PredictReply, predict_fields
-from deploy.served import served
-from deploy.v1.inputs import read_inputs
+from deploy.served import Served, served
+from deploy.v1.inputs import read_inputs, read_together
 from deploy.watching import note_answers
-from pathways import Modality
+from pathways import DataError, Modality
 
 router = APIRouter()
 
@@ -26,7 +27,14 @@ _BODY = {
                 "properties": {"file": {"type": "string", "format": "binary"}},
             }
         },
-        JSON: {"schema": {"$ref": "#/components/schemas/PredictBody"}},
+        JSON: {
+            "schema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/PredictBody"},
+                    {"$ref": "#/components/schemas/TogetherBody"},
+                ]
+            }
+        },
         NPY: {"schema": {"type": "string", "format": "binary"}},
         "image/*": {"schema": {"type": "string", "format": "binary"}},
         "audio/*": {"schema": {"type": "string", "format": "binary"}},
@@ -50,9 +58,21 @@ async def predict(
         Modality | None,
         Query(description="What an .npy body holds; images, or with rate_hz sounds, if left out"),
     ] = None,
+    together: Annotated[
+        bool, Query(description="The body is an image and a sound of the same thing: one answer")
+    ] = False,
 ) -> Response:
     sen = served(request)
-    async with read_inputs(request, sen, rate_hz, kind) as inputs:
-        answers = await sen.dispatcher.answer(inputs, task)
+    if together:
+        answers = await _answer_together(sen, request, task)
+    else:
+        async with read_inputs(request, sen, rate_hz, kind) as inputs:
+            answers = await sen.dispatcher.answer(inputs, task)
     note_answers(request.scope, answers)
     return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)
+
+
+async def _answer_together(sen: Served, request: Request, task: str | None) -> list[Answer]:
+    if task is not None:
+        raise DataError("an image and a sound together ask two tasks; leave out `task`")
+    return await sen.dispatcher.answer_together([await read_together(request, sen)])

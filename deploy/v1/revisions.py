@@ -180,10 +180,10 @@ async def _examples(
 ) -> tuple[TaskData, TaskData | None, list[str]]:
     """Data of a known task, those held out, and what was done to them on the way."""
     signature = sen.view.registry.entry(task).spec.signature
-    loaded = await asked.load(FILE, signature, None)
+    loaded = await asked.load(FILE, signature)
     if HELD_OUT not in asked.names:
         return loaded.data, None, list(loaded.notes)
-    held_out = await asked.load(HELD_OUT, signature, None)
+    held_out = await asked.load(HELD_OUT, signature)
     return loaded.data, held_out.data, [*loaded.notes, *held_out.notes]
 
 

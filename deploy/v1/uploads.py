@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -15,9 +15,8 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from deploy.bodies import check_head
-from pathways import DataError, PathwaysError, Signature
+from pathways import DataError, PathwaysError
 from pathways.data.archives import MAX_ENTRIES, open_zip
-from pathways.data.load import Loaded, load_task
 
 FILE = "file"
 """The field of the examples of the task itself; files of any other unknown field count as such."""
@@ -64,12 +63,16 @@ class UploadForm:
 
 @asynccontextmanager
 async def upload_form(
-    request: Request, max_bytes: int, beside: Collection[str] = (), task: bool = True
+    request: Request,
+    max_bytes: int,
+    wanted: Collection[str],
+    known: Collection[str],
+    beside: Collection[str] = (),
 ) -> AsyncIterator[UploadForm]:
-    """The form; its files are there until the end of the block.
+    """The form with the text fields `wanted` and perhaps those `known`; its files are there until
+    the end of the block.
 
-    beside: fields that may hold files of other examples; task: it must name a task. Raises
-    DataError.
+    beside: fields that may hold files of other examples. Raises DataError.
     """
     # A form is parsed as it streams in, so without an announced length it could grow unchecked.
     if not request.headers.get("content-length", "").isdecimal():
@@ -77,7 +80,7 @@ async def upload_form(
     check_head(request, max_bytes)
     form = await _parsed(request)
     try:
-        yield _read(form, beside, {"task", "options", "target"} if task else {"options"})
+        yield _read(form, wanted, known, beside)
     finally:
         await form.close()
 
@@ -91,15 +94,15 @@ async def _parsed(request: Request) -> FormData:
         ) from error
 
 
-def _read(form: FormData, beside: Collection[str], known: set[str]) -> UploadForm:
+def _read(
+    form: FormData, wanted: Collection[str], known: Collection[str], beside: Collection[str]
+) -> UploadForm:
     fields = {name: part for name, part in form.multi_items() if isinstance(part, str)}
-    if unknown := sorted(set(fields) - known):
-        raise DataError(
-            f"the form has a field {unknown[0]!r}; known are "
-            f"{', '.join(sorted(known | set(beside), reverse=True))} and files"
-        )
-    if "task" in known and "task" not in fields:
-        raise DataError("the form has no field 'task' with the name of the new task")
+    if unknown := sorted(set(fields) - {*wanted, *known}):
+        listed = ", ".join([*wanted, *known, *beside])
+        raise DataError(f"the form has a field {unknown[0]!r}; known are {listed} and files")
+    if missing := [name for name in wanted if name not in fields]:
+        raise DataError(f"the form has no field {missing[0]!r} with the name of the new task")
     files: dict[str, list[File]] = {}
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
@@ -114,21 +117,15 @@ def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
     return lambda: file
 
 
-def load_upload(
-    files: Sequence[File],
-    max_bytes: int,
-    signature: Signature | None = None,
-    target: str | None = None,
-) -> Loaded:
-    """The task in uploaded files, which may unpack to `max_bytes`; `signature`: of a known task;
-    `target`: the column of a number to predict.
+@contextmanager
+def laid_out(files: Sequence[File], max_bytes: int) -> Iterator[Path]:
+    """Where uploaded files, which may unpack to `max_bytes`, can be read inside of the block.
 
-    Blocks; raises PathwaysError.
+    Blocks; a PathwaysError raised inside names files as they were sent.
     """
     with TemporaryDirectory(prefix="sen-upload-", ignore_cleanup_errors=True) as root:
         try:
-            where = _lay_out(files, Path(root), max_bytes)
-            return load_task(where, signature=signature, max_bytes=max_bytes, target=target)
+            yield _lay_out(files, Path(root), max_bytes)
         except PathwaysError as error:
             told = str(error).replace(f"{root}/data/", "").replace(f"{root}/data", "the upload")
             raise type(error)(told.replace(f"{root}/", "")) from error

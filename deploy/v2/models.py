@@ -103,7 +103,7 @@ class TaskModel(Model):
     def metadata(self) -> ModelMetadata:
         spec = self._entry.spec
         kinds = _DATATYPES[spec.signature.modality]
-        about: dict[str, Any] = {"labels": list(spec.labels), "datatypes": list(kinds)}
+        about: dict[str, Any] = {"labels": list(spec.shown), "datatypes": list(kinds)}
         if spec.signature.rate_hz:
             about["rate_hz"] = spec.signature.rate_hz
         if spec.signature.vocabulary:
@@ -127,7 +127,7 @@ class TaskModel(Model):
         return [self._entry.spec.signature]
 
     def outputs(self, answers: Sequence[Answer]) -> Outputs:
-        labels = self._entry.spec.labels
+        labels = self._entry.spec.shown
         rows = [dict(answer.probabilities) for answer in answers]
         p = np.array([[row[label] for label in labels] for row in rows], np.float32)
         return {

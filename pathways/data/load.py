@@ -85,12 +85,11 @@ def load_task(
     examples = open_layout(path, max_bytes, target)
     _check(examples, signature, path, max_bytes)
     x: NDArray[Any]
-    if isinstance(examples, Images):
-        x, signature, notes = _load_images(examples, signature, path, max_bytes, progress)
-    elif isinstance(examples, Sounds):
-        x, signature, notes = _load_sounds(examples, signature, progress)
+    notes: tuple[str, ...] = ()
+    if isinstance(examples, Images | Sounds):
+        x, signature, notes = load_inputs(examples, signature, path, max_bytes, progress)
     else:
-        x, notes = examples.x, ()
+        x = examples.x
     try:
         data = _task_data(x, examples, signature or _signature_of(examples))
     except (DataError, SignatureError) as error:
@@ -111,6 +110,19 @@ def _signature_of(examples: AnyExamples) -> Signature:
         return text_signature(examples.x.shape[1], examples.vocabulary)
     assert isinstance(examples, Rows), "images and sounds are fitted to a signature when loaded"
     return table_signature(examples.x.shape[1])
+
+
+def load_inputs(
+    examples: Images | Sounds,
+    signature: Signature | None,
+    path: Path,
+    max_bytes: int,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.uint8] | NDArray[np.float32], Signature, tuple[str, ...]]:
+    """([n, *shape], their signature, notes): all examples as one array; see `load_task`."""
+    if isinstance(examples, Images):
+        return _load_images(examples, signature, path, max_bytes, progress)
+    return _load_sounds(examples, signature, progress)
 
 
 def _check(examples: AnyExamples, signature: Signature | None, path: Path, max_bytes: int) -> None:

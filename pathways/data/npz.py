@@ -4,7 +4,7 @@ token ids."""
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def open_npz(path: Path, max_bytes: int = MAX_TASK_BYTES, target: str | None = N
 
     Raises DataError naming the array at fault.
     """
-    arrays = _read(path, max_bytes)
+    arrays = read_arrays(path, _KNOWN, max_bytes)
     missing = [key for key in ("x", "y") if key not in arrays]
     if missing:
         raise DataError(
@@ -53,16 +53,16 @@ def _examples(arrays: dict[str, NDArray[Any]], answers: Answers, path: Path) -> 
     """By what x looks like, and the arrays beside it."""
     x = arrays["x"]
     if "rate_hz" in arrays:
-        return _sounds(x, _rate(arrays["rate_hz"], path), answers, path)
+        return as_sounds(x, arrays["rate_hz"], answers, path)
     if "vocabulary" in arrays:
         return _texts(x, _whole(arrays["vocabulary"], f"{path}: vocabulary"), answers, path)
     if x.ndim == 2:
         return _rows(x, answers, path)
-    return _images(x, answers, path)
+    return as_images(x, answers, path)
 
 
-def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
-    """The known arrays of the file."""
+def read_arrays(path: Path, known: Sequence[str], max_bytes: int) -> dict[str, NDArray[Any]]:
+    """The known arrays of the file; raises DataError."""
     if not zipfile.is_zipfile(path):  # it may be a bare array or a pickle
         raise CorruptFileError(
             f"{path} is no .npz archive, or only a part of one; save it again with numpy.savez"
@@ -72,7 +72,7 @@ def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
             names = {name.removesuffix(".npy"): name for name in archive.namelist()}
             return {
                 key: read_npy(archive.read(names[key]), f"{path}: {key}")
-                for key in _KNOWN
+                for key in known
                 if key in names
             }
     except OSError as error:
@@ -83,15 +83,10 @@ def _answers(
     arrays: dict[str, NDArray[Any]], target: str | None, path: Path
 ) -> tuple[Answers, tuple[str, ...]]:
     """What is to be predicted, and a note where somebody might have meant classes."""
-    y, source = arrays["y"], f"{path}: y"
-    if y.ndim != 1:
-        raise DataError(
-            f"{source} must have one label per example [n], got the shape {list(y.shape)}; "
-            "flatten it, or take argmax(axis=1) of one-hot labels"
-        )
+    y, source = _labels(arrays, path), f"{path}: y"
     if target is None and y.dtype.kind != "f":
-        classes, labels = _classes(arrays, source, path)
-        return Answers(y=classes, labels=labels), ()
+        indices, labels = classes(arrays, path)
+        return Answers(y=indices, labels=labels), ()
     if y.dtype.kind not in "iuf":
         raise DataError(f"{source} must hold numbers to predict, got {y.dtype}; convert it")
     name = target or TARGET
@@ -100,8 +95,19 @@ def _answers(
     return answers, notes
 
 
-def _classes(arrays: dict[str, NDArray[Any]], source: str, path: Path) -> Classes:
+def _labels(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     y = arrays["y"]
+    if y.ndim != 1:
+        raise DataError(
+            f"{path}: y must have one label per example [n], got the shape {list(y.shape)}; "
+            "flatten it, or take argmax(axis=1) of one-hot labels"
+        )
+    return y
+
+
+def classes(arrays: Mapping[str, NDArray[Any]], path: Path) -> Classes:
+    """The classes in `y`, named by `labels` if it is there; raises DataError."""
+    y, source = _labels(arrays, path), f"{path}: y"
     names = _class_names(arrays["labels"], path) if "labels" in arrays else None
     if y.dtype.kind == "U":
         return from_strings(y.tolist(), names, source)
@@ -155,7 +161,9 @@ def _finite_range(x: NDArray[Any], path: Path) -> tuple[float, float]:
     return float(x.min()), float(x.max())
 
 
-def _sounds(x: NDArray[Any], rate_hz: int, answers: Answers, path: Path) -> Sounds:
+def as_sounds(x: NDArray[Any], rate: NDArray[Any], answers: Answers, path: Path) -> Sounds:
+    """Examples from an array of waves and one of their rate; raises DataError."""
+    rate_hz = _rate(rate, path)
     if x.ndim != 2 or x.dtype.kind != "f" or x.shape[1] == 0:
         raise DataError(
             f"{path}: with rate_hz, x must be mono float32 [n, samples], got {x.dtype} "
@@ -170,7 +178,8 @@ def _sounds(x: NDArray[Any], rate_hz: int, answers: Answers, path: Path) -> Soun
     return Sounds(**vars(answers), name=_namer(path), read=lambda row: (waves[row], rate_hz))
 
 
-def _images(x: NDArray[Any], answers: Answers, path: Path) -> Images:
+def as_images(x: NDArray[Any], answers: Answers, path: Path) -> Images:
+    """Examples from an array of images; raises DataError."""
     pixels = x[..., np.newaxis] if x.ndim == 3 else x
     if pixels.ndim != 4 or pixels.shape[3] not in (1, 3) or 0 in pixels.shape:
         raise DataError(

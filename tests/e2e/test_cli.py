@@ -22,8 +22,8 @@ from deploy.flags import free_port
 
 SEN = Path(sys.executable).with_name("sen")
 COMMANDS = (
-    *("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status"),
-    *("improve", "prune", "versions", "rollback", "remove"),
+    *("demo", "up", "down", "learn", "learn-pair", "predict", "tasks", "network", "verify"),
+    *("status", "improve", "prune", "versions", "rollback", "remove"),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ray.exceptions import ActorUnschedulableError, RayActorError
 
+from cluster.concepts import check_concepts
 from cluster.errors import TaskInUse
 from cluster.expansion import features_for, learn_routing, write
 from cluster.inputs import Input
@@ -28,7 +29,7 @@ from cluster.messages import (
     WaitingTask,
 )
 from cluster.meter import NoMeter
-from cluster.orders import Order, Prune
+from cluster.orders import Order, Pair, Prune
 from cluster.proposals import Proposal
 from cluster.publisher import Removal, Rollback
 from cluster.queue import ExpansionQueue
@@ -293,6 +294,9 @@ class FakeAnswering:
     async def until(self, version: int) -> None:
         """Its network does not change."""
 
+    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]:
+        return await self.answer([element[0] for element in elements])
+
     async def activity(self) -> NetworkActivity:
         """Nothing ran."""
         return NetworkActivity(network_version=1, activations={}, rows=0, unknown=0, resident=())
@@ -382,6 +386,7 @@ class FakeController:
         self.taken: list[tuple[str, TaskData, Order]] = []
         self.beside: list[dict[str, TaskData]] = []
         """Other data of what was taken."""
+        self.pairs: list[NewTask] = []
         self.changes: list[tuple[Any, ...]] = []
         """Rollbacks and removals that were asked for."""
         self.weights: list[bytes | None] = []
@@ -393,7 +398,10 @@ class FakeController:
         return [self._take_in(new) for new in tasks]
 
     def _take_in(self, new: NewTask) -> str:
+        check_concepts([new], Registry())
         self._queue.check_free(new.task, ())
+        if isinstance(new.config, Pair):
+            self.pairs.append(new)
         self.taken.append((new.task, new.data, new.config))
         self.beside.append(dict(new.beside))
         self.weights.append(new.weights)

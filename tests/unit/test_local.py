@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from cluster.batches import INLINE_ROWS
 from cluster.config import SlotConfig
-from cluster.dispatch import INLINE_ROWS, NetworkDispatcher
+from cluster.dispatch import NetworkDispatcher
 from cluster.errors import TaskUnavailable
 from cluster.inputs import batch_from_array
 from cluster.local import LocalSlot
