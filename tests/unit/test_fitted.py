@@ -28,6 +28,7 @@ from pathways import (
     image_signature,
     learn,
     load_source,
+    table_signature,
 )
 from pathways.families import make_body
 from pathways.families.fitted import Fit
@@ -158,6 +159,22 @@ def test_two_classes_and_one_example_of_each_are_enough(sets: Sets, how: LearnCo
 def test_sounds_are_read_as_pictures_of_the_word(sets: Sets, how: LearnConfig) -> None:
     train, test = sets["spoken"]
     assert accuracy(learn(PathwayId("spoken"), train, [], how), test) > 0.5
+
+
+@BOTH
+def test_the_columns_of_a_table_may_have_any_scale(how: LearnConfig) -> None:
+    rng = np.random.default_rng(0)
+    told = rng.normal(size=300)  # by its sign; the other columns are loud, or the same for all
+    x = np.stack([1e-4 * told, 1e4 * rng.normal(size=300), np.full(300, 7.0)], axis=1)
+    data = TaskData(
+        x=x.astype(np.float32),
+        y=(told > 0).astype(np.int64),
+        labels=("below", "above"),
+        signature=table_signature(3),
+    )
+    given = learn(PathwayId("table"), data, [], how)
+    assert given.spec.training.held_out_accuracy and given.spec.training.held_out_accuracy > 0.85
+    assert FrozenPathway.load(given).verify().identical
 
 
 def test_serving_a_fitted_pathway_does_not_import_scikit_learn(
