@@ -2,9 +2,11 @@
 
     python -m benchmarks.families --data-dir data --out families.json
 
-In one process and on one thread, each family learns the same task from all of its data and from
-ten examples a class, without a source, and is timed when it predicts. Ways of learning take turns
-at predicting, so that all meet the same noise.
+In one process and on one thread, each family learns the same task from all of its data (or
+`--per-class` examples) and from ten examples a class, without a source, and is timed when it
+predicts. Ways of learning take turns at predicting, so that all meet the same noise. The
+torchvision backbone stands for one that somebody has trained: it was fine-tuned on the small
+letters before.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import Tensor
 
 from benchmarks.machine import machine
 from benchmarks.paper.tasks import TITLES, load_task
@@ -39,7 +42,16 @@ from pathways import (
 
 _SHOTS = 10
 _BATCHES = (1, 256)
-_PASSES = 30
+_PASSES = 15
+_BACKBONE = {"backbone": "resnet18", "size": 32}
+PRETRAINING = LearnConfig(
+    family="torchvision",
+    options={**_BACKBONE, "finetune": True},
+    held_out_share=0.0,
+    train=TrainConfig(epochs=1, learning_rate=1e-3),
+)
+"""How the backbone was trained, on the task before."""
+_PRETRAINED_ON = "lower"
 
 WAYS: Mapping[str, Mapping[str, LearnConfig]] = {
     "digits": {
@@ -47,10 +59,15 @@ WAYS: Mapping[str, Mapping[str, LearnConfig]] = {
         "mlp, varied": LearnConfig(family="mlp", train=TrainConfig(augment=True)),
         "cnn": LearnConfig(family="cnn"),
         "cnn, varied": LearnConfig(family="cnn", train=TrainConfig(augment=True)),
+        "forest": LearnConfig(family="forest"),
+        "svm": LearnConfig(family="svm"),
+        "resnet18, frozen": LearnConfig(family="torchvision", options=_BACKBONE),
     },
     "spoken": {
         "lstm": LearnConfig(family="lstm", train=TrainConfig(batch_size=64, learning_rate=1e-3)),
         "melcnn": LearnConfig(family="melcnn", train=TrainConfig(batch_size=64)),
+        "forest": LearnConfig(family="forest"),
+        "svm": LearnConfig(family="svm"),
     },
 }
 """Task → ways to learn it, with the epochs that `sen learn` has by default."""
@@ -63,6 +80,8 @@ class Cost:
     task: str
     way: str
     parameters: int
+    file_bytes: int
+    """Of the weight file."""
     train_seconds: float
     """To learn from all examples."""
     predict_ms: dict[int, float]
@@ -73,15 +92,25 @@ class Cost:
     """Learned from ten a class."""
 
 
-def measure(task: str, data_dir: Path | None) -> list[Cost]:
+def backbone_weights(data_dir: Path | None, per_class: int | None) -> Mapping[str, Tensor]:
+    """Weights as somebody might hand them over. Raises DataError."""
+    train, _ = load_task(_PRETRAINED_ON, data_dir, validation=False)
+    given = _learned(train, replace(PRETRAINING, shots=per_class), None).tensors()
+    prefix = "body.net."
+    return {n.removeprefix(prefix): t for n, t in given.items() if n.startswith(prefix)}
+
+
+def measure(
+    task: str, data_dir: Path | None, per_class: int | None, backbone: Mapping[str, Tensor]
+) -> list[Cost]:
     """Every way of one task. Raises DataError."""
     train, test = load_task(task, data_dir, validation=False)
     learned = {
-        way: _learned(train, replace(config, held_out_share=0.0))
+        way: _learned(train, replace(config, held_out_share=0.0, shots=per_class), backbone)
         for way, config in track(WAYS[task].items(), f"learning {TITLES[task]}")
     }
     few = {
-        way: _learned(train, replace(config, held_out_share=0.0, shots=_SHOTS))
+        way: _learned(train, replace(config, held_out_share=0.0, shots=_SHOTS), backbone)
         for way, config in track(WAYS[task].items(), f"{_SHOTS} examples a class")
     }
     models = {way: FrozenPathway.load(stored) for way, stored in learned.items()}
@@ -91,6 +120,7 @@ def measure(task: str, data_dir: Path | None) -> list[Cost]:
             task=task,
             way=way,
             parameters=stored.spec.parameters,
+            file_bytes=len(stored.weights),
             train_seconds=stored.spec.training.seconds,
             predict_ms={n: times[n][way] for n in _BATCHES},
             accuracy=_accuracy(models[way], test),
@@ -100,8 +130,11 @@ def measure(task: str, data_dir: Path | None) -> list[Cost]:
     ]
 
 
-def _learned(data: TaskData, config: LearnConfig) -> StoredPathway:
-    return learn(PathwayId("task"), data, [], config)
+def _learned(
+    data: TaskData, config: LearnConfig, backbone: Mapping[str, Tensor] | None
+) -> StoredPathway:
+    initial = backbone if config.family == "torchvision" else None
+    return learn(PathwayId("task"), data, [], config, initial=initial)
 
 
 def _accuracy(model: FrozenPathway, test: TaskData) -> float:
@@ -125,13 +158,14 @@ def show(costs: list[Cost], console: Console) -> None:
     table = Table(title="What each way of learning costs and gains")
     table.add_column("task")
     table.add_column("way")
-    for title in ("weights", "train s", "ms, 1", "ms, 256", "all %", f"{_SHOTS}-shot %"):
+    for title in ("weights", "MB", "train s", "ms, 1", "ms, 256", "all %", f"{_SHOTS}-shot %"):
         table.add_column(title, justify="right")
     for cost in costs:
         table.add_row(
             TITLES[cost.task],
             cost.way,
             f"{cost.parameters:,}",
+            f"{cost.file_bytes / 1e6:.1f}",
             f"{cost.train_seconds:.1f}",
             *(f"{cost.predict_ms[n]:.3f}" for n in _BATCHES),
             f"{100 * cost.accuracy:.1f}",
@@ -144,12 +178,16 @@ def main(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the real data; made-up data if left out.")
     ] = None,
+    per_class: Annotated[
+        int | None, typer.Option(help="Examples a class at most; all if left out.", min=1)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the result as JSON here.")] = None,
 ) -> None:
     """Measure what each family costs in weights, training and prediction, and what it gains."""
     torch.set_num_threads(1)
     try:
-        costs = [cost for task in WAYS for cost in measure(task, data_dir)]
+        backbone = backbone_weights(data_dir, per_class)
+        costs = [cost for task in WAYS for cost in measure(task, data_dir, per_class, backbone)]
     except DataError as error:
         raise typer.BadParameter(str(error), param_hint="--data-dir") from error
     show(costs, Console())
@@ -157,6 +195,8 @@ def main(
         result = {
             "machine": {**machine(), "threads": 1},
             "real_data": data_dir is not None,
+            "per_class": per_class,
+            "pretraining": {"task": _PRETRAINED_ON, **asdict(PRETRAINING)},
             "ways": {task: {w: asdict(c) for w, c in ways.items()} for task, ways in WAYS.items()},
             "costs": [asdict(cost) for cost in costs],
         }

@@ -15,7 +15,7 @@ from immutables import Map
 from numpy.typing import NDArray
 
 from cluster.messages import NetworkView
-from cluster.registry import PathwayEntry
+from cluster.registry import RegistryChange
 from pathways import PathwayId
 
 Key = TypeVar("Key")
@@ -74,7 +74,7 @@ class NetworkChange:
     """What makes the view of `epoch` out of the one of the epoch before."""
 
     epoch: int
-    published: tuple[tuple[PathwayEntry, ...], ...] = ()
+    versions: tuple[RegistryChange, ...] = ()
     """What each new network version brought."""
     placement: MapChange[PathwayId, Any] = field(default_factory=MapChange)
     slots: MapChange[PathwayId, Any] = field(default_factory=MapChange)
@@ -86,14 +86,14 @@ class NetworkChange:
     def __bool__(self) -> bool:
         """Whether it changes anything."""
         moved = (self.placement, self.slots, self.nodes)
-        return any((self.published, *moved, self.unavailable, self.routers))
+        return any((self.versions, *moved, self.unavailable, self.routers))
 
     def applied(self, view: NetworkView) -> NetworkView:
         """The next view; `view` stays as it is. Costs what the change is large."""
         assert view.epoch == self.epoch - 1, f"change {self.epoch} does not follow {view.epoch}"
         registry = view.registry
-        for entries in self.published:
-            registry = registry.publish(entries)
+        for change in self.versions:
+            registry = registry.after(change)
         routers = {key: new.after(view.routers.get(key)) for key, new in self.routers.items()}
         return replace(
             view,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import ray
 
+from cluster.asking import Data, Weights, improving, learning, pruning, sharing
 from cluster.calls import awaited, result
 from cluster.config import SenConfig
 from cluster.errors import NotRunning
@@ -35,9 +36,11 @@ from cluster.messages import (
     Verification,
 )
 from cluster.names import CONTROLLER, NAMESPACE
+from cluster.proposals import Proposal
+from cluster.publisher import Removal, Rollback
 from cluster.registry import PathwayEntry
-from pathways import LearnConfig, Modality, TaskData
-from pathways.data.load import load_task
+from pathways import LearnConfig, Modality
+from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 Given = np.ndarray[Any, np.dtype[Any]] | Sequence[str | Path | Input]
 """A batch as an array, or files and decoded inputs one by one."""
@@ -78,18 +81,65 @@ class Client:
     def learn(
         self,
         task: str,
-        data: TaskData | str | Path,
+        data: Data,
         config: LearnConfig | None = None,
+        weights: Weights | None = None,
         *,
         target: str | None = None,
     ) -> Expansion:
         """Give the network a task to learn: its data, or a path to it (see `load_task`).
 
-        target: the column at that path which holds a number to predict. Returns when the
-        request is durable. Raises TaskNameTaken, DataError, StoreError.
+        target: the column at that path which holds a number to predict.
+        weights: a safetensors file that its family starts from (torchvision, a module of your own).
+        Returns when the request is durable. Raises TaskNameTaken, DataError, FamilyError,
+        StoreError.
         """
-        loaded = data if isinstance(data, TaskData) else load_task(data, target=target).data
-        new = NewTask(task=task, data=loaded, config=config or LearnConfig())
+        return self.submit(learning(task, data, config, weights, target))
+
+    def learn_sharing(
+        self,
+        task: str,
+        data: Data,
+        partner: str,
+        partner_data: Data,
+        config: LearnConfig | None = None,
+        how: ShareConfig | None = None,
+    ) -> Expansion:
+        """Learn a task that trains units of a known one too, within a loss to it (§3.6, graceful
+        forgetting). partner_data: of the known task, to measure that loss.
+
+        Raises as `learn` does, UnknownTask and TaskInUse.
+        """
+        registry = self.network().registry
+        return self.submit(sharing(registry, task, data, partner, partner_data, config, how))
+
+    def improve(
+        self,
+        task: str,
+        data: Data,
+        source: str | None = None,
+        held_out: Data | None = None,
+        how: ImproveConfig | None = None,
+    ) -> Expansion:
+        """Make a version of a known task that reads a later one, by default the one that promises
+        most, and is trained on further (§3.3, backward transfer). It is put into service only if
+        it is better on held-out data. Raises UnknownTask, TaskInUse, DataError, StoreError."""
+        registry = self.network().registry
+        return self.submit(improving(registry, task, data, source, held_out, how))
+
+    def prune(
+        self,
+        task: str,
+        data: Data,
+        held_out: Data | None = None,
+        how: PruneConfig | None = None,
+    ) -> Expansion:
+        """Make a smaller version of a known task within a stated loss (§3.6). Raises as `improve`
+        does."""
+        return self.submit(pruning(self.network().registry, task, data, held_out, how))
+
+    def submit(self, new: NewTask) -> Expansion:
+        """Give the network one task to learn or to change."""
         (expansion,) = self.learn_many([new])
         return expansion
 
@@ -101,6 +151,23 @@ class Client:
         """
         submitted = self._controller.submit.remote(list(tasks))
         return [Expansion(self._controller, request, self._seen) for request in result(submitted)]
+
+    def rollback(self, task: str, version: int | None = None) -> Rollback:
+        """Put an earlier version of a task back into service: by default the one that the version
+        in service was made of. Raises UnknownTask, VersionUnknown, TaskInUse."""
+        return self._seen.noted(result(self._controller.rollback.remote(task, version)))
+
+    def remove(self, task: str, *, reroot: bool = False) -> Removal:
+        """Remove a task for good: its versions, their files, what the router learned of it.
+
+        reroot: tasks that read its hidden units get a version with a copy of them; else it is
+        refused while there are any. Raises UnknownTask, TaskInUse.
+        """
+        return self._seen.noted(result(self._controller.remove.remote(task, reroot)))
+
+    def proposals(self, most: int = 10) -> list[Proposal]:
+        """Pairs for `improve` that promise most, guessed from what the router knows."""
+        return list(result(self._controller.proposals.remote(most)))
 
     def expansion(self, request: str) -> Expansion:
         """An expansion begun earlier, by its id."""
@@ -162,19 +229,34 @@ class AsyncClient:
     async def learn(
         self,
         task: str,
-        data: TaskData | str | Path,
+        data: Data,
         config: LearnConfig | None = None,
+        weights: Weights | None = None,
         *,
         target: str | None = None,
     ) -> Expansion:
         """See Client.learn."""
-        if not isinstance(data, TaskData):
-            data = (await asyncio.to_thread(load_task, data, target=target)).data
+        new = await asyncio.to_thread(learning, task, data, config, weights, target)
+        return await self.submit(new)
+
+    async def submit(self, new: NewTask) -> Expansion:
+        """See Client.submit; `asking` makes what it takes."""
         # Handing over large data takes its time.
-        new = NewTask(task=task, data=data, config=config or LearnConfig())
         submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
         (request,) = await awaited(submitted)
         return Expansion(self._controller, request, self._seen)
+
+    async def rollback(self, task: str, version: int | None = None) -> Rollback:
+        """See Client.rollback."""
+        return self._seen.noted(await awaited(self._controller.rollback.remote(task, version)))
+
+    async def remove(self, task: str, *, reroot: bool = False) -> Removal:
+        """See Client.remove."""
+        return self._seen.noted(await awaited(self._controller.remove.remote(task, reroot)))
+
+    async def proposals(self, most: int = 10) -> list[Proposal]:
+        """See Client.proposals."""
+        return list(await awaited(self._controller.proposals.remote(most)))
 
     def expansion(self, request: str) -> Expansion:
         """See Client.expansion."""

@@ -98,6 +98,9 @@ class ExpansionConfig:
     """Times a task is tried when its worker dies; a task that fails by itself is not retried."""
     max_waiting: int = 1000
     """Tasks that may wait to be learned; further ones are refused (over HTTP with status 429)."""
+    modules: tuple[str, ...] = ()
+    """Packages and modules whose classes may be named as a family over HTTP, with all below them:
+    naming one imports it. Python and the command line are not bound by this."""
 
     def __post_init__(self) -> None:
         _at_least("expansion.workers", self.workers, 0)

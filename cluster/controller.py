@@ -20,15 +20,16 @@ from immutables import Map
 from ray.exceptions import RayError
 
 from cluster.activity import Activity
+from cluster.announcer import Announcer
 from cluster.background import Background
-from cluster.changes import News, RouterChange
+from cluster.changes import News
 from cluster.coalesce import Coalescer
 from cluster.config import SenConfig
-from cluster.errors import ExpansionFailed, SenError, TaskUnavailable
+from cluster.errors import ExpansionFailed, SenError, TaskUnavailable, UnknownTask
 from cluster.expansions import Expansions, JobLost
 from cluster.messages import (
     ExpansionStatus,
-    Learned,
+    Finished,
     NetworkActivity,
     NetworkView,
     NewTask,
@@ -45,24 +46,25 @@ from cluster.names import (
     slot_actor_name,
 )
 from cluster.pool import SlotPool
+from cluster.proposals import Proposal, propose
+from cluster.publisher import Publisher, Removal, Rollback
 from cluster.ray_nodes import ON_HEAD, nodes_alive
-from cluster.registry import PathwayEntry
+from cluster.registry import PathwayEntry, Registry
 from cluster.registry_log import RegistryLog
 from cluster.residency import Residency
+from cluster.revising import reroot_stored
 from cluster.router_keeper import RouterKeeper
 from cluster.routers import Routers
 from cluster.slot import start_slot, stop_slot
 from cluster.store import Store
 from cluster.training_job import TrainingJob, free_what_lost_jobs_hold, run_training_job
 from cluster.verification import verify_stored, with_residents
-from cluster.views import Views
 from pathways import PathwayId, Progress
 
 logger = logging.getLogger(__name__)
 
-_TOGETHER_S = 0.02
-"""Changes within this time become one new view, so that followers are woken once for them."""
 _TEND_EVERY_S = 1.0
+_ALIKE = 8  # tasks that one is compared with, to propose pairs
 _GROUP = 64  # learned tasks that are committed together at most
 
 
@@ -71,7 +73,7 @@ class _Publication:
     """A learned task that is to be published."""
 
     request: str
-    learned: Learned
+    finished: Finished
     last: Progress | None
 
 
@@ -81,40 +83,54 @@ class Controller:
     def __init__(self, config: SenConfig) -> None:
         self._config = config
         self._store = Store.open(config.store, create=True)
-        self._log = RegistryLog(self._store)
-        self._registry = self._log.load()
-        learned = [entry.request for entry in self._registry.pathways.values()]
+        log = RegistryLog(self._store)
+        registry = log.load()
+        self._dropped = log.dropped
+        learned = [entry.request for entry in registry.pathways.values()]
         self._expansions = Expansions(
             self._store, config.expansion, learned, self._run_job, RayExpansionMeter()
         )
         self._routers = RouterKeeper(
-            Routers(self._store), ray.put, self._tell_router, self._set_unavailable
+            Routers(self._store),
+            ray.put,
+            lambda key, change: self._announcer.route(key, change),
+            lambda task, reason: self._announcer.withdraw(task, reason),
         )
         self._pool = SlotPool(
             Residency(config.slots),
             lambda seat: start_slot(seat, config.slots, config.store),
             stop_slot,
             self._entry_and_source,
-            self._moved,
+            lambda: self._announcer.moved(),
         )
         self._activity = Activity()
         # From the clock: dispatchers compare epochs across restarts of the controller.
         first = NetworkView(
             epoch=time.time_ns(),
-            registry=self._registry,
+            registry=registry,
             placement=Map(),
             slots=Map(),
             small=config.slots.small,
         )
-        self._views = Views(first)
-        self._renewing: asyncio.TimerHandle | None = None
-        self._placement_changed = False
-        self._change = asyncio.Event()
+        self._announcer = Announcer(first, self._pool.placed)
         self._publish: Coalescer[_Publication, int] = Coalescer(
             self._publish_together, most=_GROUP, lanes=1
         )
         self._background = Background("the controller")
-        self._snapshotting: asyncio.Future[None] | None = None
+        self._publisher = Publisher(
+            self._store,
+            log,
+            registry,
+            self._routers,
+            self._announcer,
+            retire=self._pool.retire,
+            reroot=lambda readers, now: reroot_stored.remote(config.store, readers, now),
+            background=self._background,
+        )
+
+    @property
+    def _registry(self) -> Registry:
+        return self._publisher.registry
 
     # --- starting -------------------------------------------------------------------------
 
@@ -131,6 +147,8 @@ class Controller:
         self._background.spawn(self._expansions.tell_waiting())
         self._background.spawn(self._expansions.tidy())
         self._background.spawn(self._routers.tend(lambda: self._registry.version))
+        leftovers = asyncio.to_thread(self._publisher.delete_files, self._dropped, self._registry)
+        self._background.spawn(leftovers)
 
     async def _adopt_slots(self) -> None:
         """Those of nodes that are alive; the others have gone with theirs."""
@@ -153,25 +171,21 @@ class Controller:
             self._pool.tend()
 
     def _entry_and_source(self, pathway: PathwayId) -> tuple[PathwayEntry, PathwayEntry | None]:
-        entry = self._registry.pathways[pathway]
+        entry = self._registry.pathways.get(pathway)
+        if entry is None:
+            raise UnknownTask(f"{pathway} was removed")
         return entry, self._registry.source_of(entry)
 
     # --- the network as others see it ------------------------------------------------------
 
     def view(self) -> NetworkView:
         """The network now."""
-        self._renew()
-        return self._views.newest
+        self._announcer.renew()
+        return self._announcer.newest
 
     async def watch(self, epoch: int, timeout_s: float = 30.0) -> News:
         """What is new since `epoch` as soon as anything is; nothing after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self._views.newest.epoch == epoch:
-                    await self._change.wait()
-        except TimeoutError:
-            logger.debug("no change after epoch %d within %.0f s", epoch, timeout_s)
-        return self._views.since(epoch)
+        return await self._announcer.watch(epoch, timeout_s)
 
     def config(self) -> SenConfig:
         """The settings this network runs with."""
@@ -184,7 +198,7 @@ class Controller:
 
     def activity(self) -> NetworkActivity:
         """What ran since this controller started."""
-        return self._activity.report(self._registry.version, self._views.newest.slots)
+        return self._activity.report(self._registry.version, self._announcer.newest.slots)
 
     async def wake(self, pathway: PathwayId, missing: bool = False) -> Any:
         """Make a pathway resident and return its slot's handle.
@@ -199,34 +213,8 @@ class Controller:
         try:
             return await self._pool.wake(pathway, awaited=awaited)
         except TaskUnavailable as error:
-            self._set_unavailable(pathway.task, str(error))
+            self._announcer.withdraw(pathway.task, str(error))
             raise
-
-    def _changed(self) -> None:
-        """Something was noted: tell it soon, with what else comes until then."""
-        if self._renewing is None:
-            self._renewing = asyncio.get_running_loop().call_later(_TOGETHER_S, self._renew)
-
-    def _renew(self) -> None:
-        if self._renewing is not None:
-            self._renewing.cancel()
-            self._renewing = None
-        if self._placement_changed:
-            self._placement_changed = False
-            self._views.place(self._pool.placement(), self._pool.slots(), self._pool.nodes())
-        if self._views.renew():
-            self._change.set()
-            self._change = asyncio.Event()
-
-    def _moved(self) -> None:
-        """The slot pool loaded or unloaded a pathway."""
-        self._placement_changed = True
-        self._changed()
-
-    def _set_unavailable(self, task: str, reason: str) -> None:
-        logger.error("task %s cannot be served: %s", task, reason)
-        self._views.withdraw(task, reason)
-        self._changed()
 
     async def _wake_all(self, entries: list[PathwayEntry]) -> None:
         """Wake those that live in slots, as many as there is room for, pinned ones first."""
@@ -242,8 +230,8 @@ class Controller:
     # --- expansions -------------------------------------------------------------------------
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[str]:
-        """Take tasks to learn; see Expansions.submit."""
-        return await self._expansions.submit(tasks, self._registry.current)
+        """Take tasks to learn or to change; see Expansions.submit."""
+        return await self._expansions.submit(tasks, self._registry)
 
     def expansion(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""
@@ -264,8 +252,8 @@ class Controller:
         waiting = await self._expansions.take()
         if waiting is None:
             return None
-        self._renew()  # it shall know what was published before its task was taken
-        return Work(waiting=waiting, news=self._views.since(epoch))
+        self._announcer.renew()  # it shall know what was published before its task was taken
+        return Work(waiting=waiting, news=self._announcer.since(epoch))
 
     def progress(self, request: str, progress: Progress) -> None:
         """For the training worker: an epoch is done."""
@@ -275,39 +263,64 @@ class Controller:
         """For the training worker: the task cannot be learned."""
         await self._expansions.failed(request, reason)
 
-    async def publish(self, request: str, learned: Learned, last: Progress | None) -> int:
-        """For a training worker: commit a learned task; returns a network version that has it.
+    async def publish(self, request: str, finished: Finished, last: Progress | None) -> int:
+        """For a training worker: commit what it learned; returns a network version that has it.
 
         The registry entry is the commit. What follows can be done again after a crash. Tasks
         that several workers publish at the same moment are committed together.
         """
-        return await self._publish(_Publication(request=request, learned=learned, last=last))
+        if not finished.learned:
+            if not self._expansions.ended(request):
+                await self._expansions.unchanged(request, finished.outcome)
+            return self._registry.version
+        return await self._publish(_Publication(request=request, finished=finished, last=last))
 
     async def _publish_together(self, group: Sequence[_Publication]) -> Sequence[int | Exception]:
         # A worker thought lost may have been here before.
         fresh = {p.request: p for p in group if not self._expansions.ended(p.request)}
+        for outdated in [p for p in fresh.values() if not self._has_sources(p.finished)]:
+            del fresh[outdated.request]
+            self._expansions.again(outdated.request)
         if fresh:
             now = datetime.now(UTC)
-            entries = [p.learned.entry(p.request, now) for p in fresh.values()]
-            self._registry = await asyncio.to_thread(self._log.commit, self._registry, entries)
-            await self._routers.learn(entries)
-            self._views.publish(entries)
-            for published in fresh.values():
-                self._expansions.learned(published.request, self._registry.version, published.last)
+            entries = [
+                learned.entry(p.request, now)
+                for p in fresh.values()
+                for learned in p.finished.learned
+            ]
+            await self._publisher.publish(entries)
+            for p in fresh.values():
+                self._expansions.learned(
+                    p.request, self._registry.version, p.last, p.finished.outcome
+                )
             self._background.spawn(self._wake_all(entries))
-            self._keep_snapshot()
         return [self._registry.version] * len(group)
 
-    def _keep_snapshot(self) -> None:
-        """See to a snapshot of the registry when one is due; publishing goes on meanwhile."""
-        idle = self._snapshotting is None or self._snapshotting.done()
-        if idle and self._log.snapshot_due(self._registry):
-            writing = asyncio.to_thread(self._log.snapshot, self._registry)
-            self._snapshotting = self._background.spawn(writing)
+    def _has_sources(self, finished: Finished) -> bool:
+        """Whether nothing that was learned reads a pathway that was removed meanwhile."""
+        made = {learned.pathway.spec.id for learned in finished.learned}
+        sources = {learned.pathway.spec.source for learned in finished.learned} - {None}
+        return all(s in made or s in self._registry.pathways for s in sources)
 
-    def _tell_router(self, key: str, change: RouterChange) -> None:
-        self._views.route(key, change)
-        self._changed()
+    async def rollback(self, task: str, version: int | None = None) -> Rollback:
+        """Put an earlier version of a task into service; see Publisher.serve_again."""
+        self._registry.entry(task)
+        self._expansions.check_idle(task)
+        done = await self._publisher.serve_again(task, version)
+        self._background.spawn(self._wake_all([self._registry.pathways[done.pathway]]))
+        return done
+
+    async def proposals(self, most: int) -> list[Proposal]:
+        """Pairs of tasks from which backward transfer may make something, best first."""
+        likeness = await self._routers.likeness(_ALIKE)
+        return propose(self._registry, likeness, most)
+
+    async def remove(self, task: str, reroot: bool = False) -> Removal:
+        """Remove a task; see Publisher.remove."""
+        for changed in (task, *(e.id.task for e in self._registry.readers_of(task))):
+            self._registry.entry(changed)
+            self._expansions.check_idle(changed)
+        return await self._publisher.remove(task, reroot=reroot)
 
     async def _run_job(self) -> None:
         """Run one training job; raises JobLost if its worker died."""

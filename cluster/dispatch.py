@@ -44,6 +44,7 @@ INLINE_ROWS = 48
 """Up to so many rows are computed in the event loop's own thread: handing them to another
 costs more than the few milliseconds they take."""
 _BATCH_ROWS = 256
+_CATCH_UP_S, _LOOK_S = 5.0, 0.005
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -94,6 +95,14 @@ class NetworkDispatcher:
     def _served(self) -> _Network:
         assert self._network is not None, "no network view was adopted yet"
         return self._network
+
+    async def until(self, version: int) -> None:
+        """Wait until the network served is no older than this: milliseconds, unless the controller
+        does not answer."""
+        waited_s = 0.0
+        while self.view.registry.version < version and waited_s < _CATCH_UP_S:
+            await asyncio.sleep(_LOOK_S)
+            waited_s += _LOOK_S
 
     def adopt(self, view: NetworkView, snapshots: Mapping[str, Snapshot]) -> None:
         """Serve a newer network from now on; running requests end on the one they began with."""

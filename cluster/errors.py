@@ -8,6 +8,8 @@ SenError (ValueError)
  ├── TaskNameTaken         a task of that name was learned or is waiting
  ├── QueueFull             as many tasks wait to be learned as may
  ├── UnknownTask           no task of that name
+ ├── VersionUnknown        the task has no such version
+ ├── TaskInUse             other tasks read it, or it is being changed
  ├── TaskUnavailable       the task is known but its files are damaged
  ├── ExpansionFailed       a task could not be learned
  ├── NotRunning            no network runs at that address
@@ -48,6 +50,14 @@ class QueueFull(SenError):  # noqa: N818
 
 class UnknownTask(SenError):  # noqa: N818
     """No task has that name."""
+
+
+class VersionUnknown(SenError):  # noqa: N818
+    """A task has no such version."""
+
+
+class TaskInUse(SenError):  # noqa: N818
+    """A task cannot be changed now: other tasks read it, or it is being changed already."""
 
 
 class TaskUnavailable(SenError):  # noqa: N818

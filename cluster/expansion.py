@@ -7,7 +7,7 @@ links, a place to report to) is passed in, so they run and are tested without on
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import safetensors.numpy
@@ -17,11 +17,13 @@ from cluster.config import ExpansionConfig
 from cluster.dispatch import features_for
 from cluster.messages import Learned, WaitingTask
 from cluster.names import spec_path, statistics_path, weights_path
+from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
 from cluster.store import Store
 from dispatcher import Snapshot, StatisticsBuilder, TaskStatistics
 from dispatcher.features import Features
 from pathways import (
+    LearnConfig,
     PathwayId,
     Progress,
     Source,
@@ -30,7 +32,8 @@ from pathways import (
     divide,
     learn,
 )
-from pathways.weights import sha256
+from pathways.sampling import sample
+from pathways.weights import sha256, unpack
 
 _BATCH = 256  # inputs that features are computed of at a time; bounds memory
 _SHORTLIST_EXAMPLES = 500  # enough for a mean task probability to within a few per cent
@@ -45,28 +48,57 @@ class Surroundings:
     lend: Callable[[Sequence[str]], Sequence[Source]]
     """Weights of these tasks' pathways, over transfer links."""
     report: Callable[[Progress], None]
+    registry: Registry = field(default_factory=Registry)
+    """The network as it was when the task was taken."""
 
 
 def carry_out(
-    waiting: WaitingTask, store: Store, config: ExpansionConfig, around: Surroundings
+    waiting: WaitingTask,
+    how: LearnConfig,
+    store: Store,
+    config: ExpansionConfig,
+    around: Surroundings,
 ) -> Learned:
     """Learn a waiting task and write its files; publishing them is the controller's.
 
     Raises the errors of `pathways.learn`, StoreError and DispatcherError.
     """
-    data = RequestLog(store).data(waiting.request)
-    snapshot = around.snapshot(data.signature.key)
-    features = features_for(data.signature, snapshot.dim if snapshot else None)
-    train, seed = divide(data, waiting.config).train, waiting.config.seed
-    routed = train.take(sample(train.y, config.router_examples, seed))
-    values = _in_batches(features, routed)
-    sources: Sequence[Source] = ()
-    if snapshot is not None and waiting.config.max_sources and data.output == "classes":
-        few = values[sample(routed.y, _SHORTLIST_EXAMPLES, seed)]
-        sources = around.lend(snapshot.shortlist(few, config.shortlist))
-    statistics = _summed_up(values, routed)
-    stored = learn(PathwayId(waiting.task), data, sources, waiting.config, around.report)
-    return write(store, stored, statistics)
+    requests = RequestLog(store)
+    data, weights = requests.data(waiting.request), requests.weights(waiting.request)
+    initial = None if weights is None else unpack(weights, None, "the task's start")
+    routing = Routing(data, how, config, around.snapshot(data.signature.key))
+    linkable = how.max_sources and data.output == "classes"
+    shortlist = routing.shortlist() if linkable else []
+    sources = around.lend(shortlist) if shortlist else ()
+    id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
+    stored = learn(id, data, sources, how, around.report, initial)
+    return write(store, stored, routing.statistics())
+
+
+class Routing:
+    """What the router learns of a task's training examples, and what it says of them."""
+
+    def __init__(
+        self, data: TaskData, how: LearnConfig, config: ExpansionConfig, snapshot: Snapshot | None
+    ) -> None:
+        train = divide(data, how).train
+        self._config, self._seed, self._snapshot = config, how.seed, snapshot
+        self._data = train.take(sample(train.y, config.router_examples, how.seed))
+        features = features_for(data.signature, snapshot.dim if snapshot else None)
+        self._values = _in_batches(features, self._data)
+
+    def shortlist(self, without: str | None = None) -> list[str]:
+        """Earlier tasks that look relevant, `without` one; none before the first task."""
+        if self._snapshot is None:
+            return []
+        few = self._values[sample(self._data.y, _SHORTLIST_EXAMPLES, self._seed)]
+        most = self._config.shortlist + (without is not None)
+        listed = [task for task in self._snapshot.shortlist(few, most) if task != without]
+        return listed[: self._config.shortlist]
+
+    def statistics(self) -> TaskStatistics:
+        """The sums that the router is to learn."""
+        return _summed_up(self._values, self._data)
 
 
 def learn_routing(features: Features, data: TaskData) -> TaskStatistics:
@@ -90,27 +122,26 @@ def _summed_up(values: NDArray[np.float32], data: TaskData) -> TaskStatistics:
 
 
 def write(store: Store, stored: StoredPathway, statistics: TaskStatistics) -> Learned:
-    """Write a pathway's files under names that hold their hashes."""
+    """Write a new task's files under names that hold their hashes."""
     body = safetensors.numpy.save(statistics.to_arrays())
     routing = statistics_path(stored.spec.id, sha256(body))
-    weights = stored.spec.weights_sha256
-    store.write_all_content(
-        {
-            weights_path(stored.spec.id, weights): stored.weights,
-            spec_path(stored.spec.id, weights): stored.spec.to_json().encode(),
-            routing: body,
-        }
-    )
+    store.write_all_content({**_files(stored), routing: body})
     return Learned(pathway=stored, statistics_path=routing, statistics_sha256=sha256(body))
 
 
-def sample(y: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """Rows of at most about `most` examples of classes y [n], every class in proportion."""
-    if len(y) <= most:
-        return np.arange(len(y))
-    rng = np.random.default_rng(seed)
-    rows = []
-    for c in np.unique(y):
-        mine = rng.permutation(np.flatnonzero(y == c))
-        rows.append(mine[: max(1, len(mine) * most // len(y))])
-    return np.sort(np.concatenate(rows))
+def write_version(store: Store, stored: StoredPathway, known: PathwayEntry) -> Learned:
+    """Write the files of a new version of a known task, which keeps what the router learned."""
+    store.write_all_content(_files(stored))
+    return Learned(
+        pathway=stored,
+        statistics_path=known.statistics_path,
+        statistics_sha256=known.statistics_sha256,
+    )
+
+
+def _files(stored: StoredPathway) -> dict[str, bytes]:
+    weights = stored.spec.weights_sha256
+    return {
+        weights_path(stored.spec.id, weights): stored.weights,
+        spec_path(stored.spec.id, weights): stored.spec.to_json().encode(),
+    }

@@ -10,14 +10,16 @@ import asyncio
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from cluster.config import ExpansionConfig
 from cluster.errors import ExpansionFailed, StoreDamagedError, StoreError, TaskNameTaken
 from cluster.messages import ExpansionStatus, NewTask, Stage, WaitingTask
 from cluster.meter import ExpansionMeter, NoMeter
 from cluster.names import JOBS, parse_request_id, request_id
+from cluster.orders import check, is_new, partners
 from cluster.queue import ExpansionQueue
+from cluster.registry import Registry
 from cluster.requests import RequestLog
 from cluster.store import Store
 from pathways import Progress, check_task_name
@@ -78,19 +80,20 @@ class Expansions:
         if len(self._queue):
             self._work.set()
 
-    async def submit(self, tasks: Sequence[NewTask], in_service: Container[str]) -> list[str]:
-        """Take tasks to learn, in this order, all or none; durable when this returns their ids.
+    async def submit(self, tasks: Sequence[NewTask], registry: Registry) -> list[str]:
+        """Take tasks to learn or to change, in this order, all or none; durable when this returns
+        their ids.
 
-        Raises TaskNameTaken, QueueFull, PathwaysError for an unusable name, StoreError.
+        Raises TaskNameTaken, TaskInUse, UnknownTask, QueueFull, DataError, PathwaysError for an
+        unusable name, StoreError.
         """
         self._check_names(tasks)
         async with self._submitting:
             self._queue.check_room(len(tasks))
             for task in tasks:
-                self._queue.check_free(task.task, in_service)
+                self._check(task, registry)
             taken = {request_id(next(self._sequence), task.task): task for task in tasks}
-            durable = {request: (task.config, task.data) for request, task in taken.items()}
-            await asyncio.to_thread(self._requests.add, durable)
+            await asyncio.to_thread(self._requests.add, taken)
             for request, task in taken.items():
                 waiting = WaitingTask(request=request, task=task.task, config=task.config)
                 self._queue.add(waiting)
@@ -98,10 +101,24 @@ class Expansions:
         return list(taken)
 
     def _check_names(self, tasks: Sequence[NewTask]) -> None:
-        names = Counter(check_task_name(task.task) for task in tasks)
-        for name, times in names.items():
+        named = [name for task in tasks for name in (task.task, *partners(task.config))]
+        for name, times in Counter(map(check_task_name, named)).items():
             if times > 1:
                 raise TaskNameTaken(f"{times} tasks are called {name!r}; give each its own name")
+
+    def _check(self, task: NewTask, registry: Registry) -> None:
+        if is_new(task.config):
+            self._queue.check_free(task.task, registry.current)
+        else:
+            registry.entry(task.task)
+            self._queue.check_idle(task.task)
+        for partner in partners(task.config):
+            self._queue.check_idle(partner)
+        check(task.config, task.task, task.by_role, registry)
+
+    def check_idle(self, task: str) -> None:
+        """Raises TaskInUse if a version of a task is on its way."""
+        self._queue.check_idle(task)
 
     def status(self, request: str) -> ExpansionStatus:
         """Where an expansion stands; raises ExpansionFailed for an unknown id."""
@@ -140,13 +157,26 @@ class Expansions:
         except ExpansionFailed:
             return True
 
-    def learned(self, request: str, network_version: int, last: Progress | None) -> None:
+    def learned(
+        self, request: str, network_version: int, last: Progress | None, outcome: str | None = None
+    ) -> None:
         """The task is in the registry: its data are not needed any more. `last`: of training."""
         if last is not None:
             self._queue.progress(request, last)
-        self._queue.learned(request, network_version)
+        self._queue.learned(request, network_version, outcome)
         self._meter.ended(Stage.LEARNED)
         self._done.append(request)
+
+    async def unchanged(self, request: str, outcome: str | None) -> None:
+        """A new version is not worth having: the task stays as it is."""
+        self._queue.unchanged(request, outcome)
+        self._meter.ended(Stage.UNCHANGED)
+        await asyncio.to_thread(self._forget, request)
+
+    def again(self, request: str) -> None:
+        """What a worker made cannot be used, as the network has changed: it is made anew."""
+        self._queue.again(request)
+        self._work.set()
 
     async def failed(self, request: str, reason: str) -> None:
         """The task cannot be learned."""

@@ -31,7 +31,6 @@ from pathways import Inputs, PathwayId
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_CATCH_UP_S, _LOOK_S = 5.0, 0.005
 _USE_EVERY_S = 0.5
 
 
@@ -62,19 +61,15 @@ class FollowingDispatcher:
         self, inputs: Sequence[Input] | Batch, task: str | None = None, at_least: int = 0
     ) -> list[Answer]:
         """See NetworkDispatcher.answer; at_least: the network version its caller knows of."""
-        await self._until(at_least)
+        await self.until(at_least)
         answers = await self._dispatcher.answer(inputs, task)
         self._answered += len(answers)
         self._unknown += sum(answer.unknown for answer in answers)
         return answers
 
-    async def _until(self, version: int) -> None:
-        """Wait until the network served is no older than this: milliseconds, unless the controller
-        does not answer."""
-        waited_s = 0.0
-        while self.view.registry.version < version and waited_s < _CATCH_UP_S:
-            await asyncio.sleep(_LOOK_S)
-            waited_s += _LOOK_S
+    async def until(self, version: int) -> None:
+        """See NetworkDispatcher.until."""
+        await self._dispatcher.until(version)
 
     async def activity(self) -> NetworkActivity:
         """What ran in the whole network since its controller started."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from cluster.calls import awaited, result
 from cluster.errors import ExpansionFailed, NetworkUnavailable
 from cluster.messages import ExpansionStatus, Stage
+
+
+class _Versioned(Protocol):
+    @property
+    def network_version(self) -> int | None: ...
+
+
+Told = TypeVar("Told", bound=_Versioned)
 
 _POLL_S = 0.2
 _RESTART_S = 30.0
@@ -22,10 +30,10 @@ class Seen:
     def __init__(self) -> None:
         self.version = 0
 
-    def note(self, status: ExpansionStatus) -> ExpansionStatus:
-        """A task is learned, perhaps."""
-        self.version = max(self.version, status.network_version or 0)
-        return status
+    def noted(self, told: Told) -> Told:
+        """What the controller told, which names the network version it came of, perhaps."""
+        self.version = max(self.version, told.network_version or 0)
+        return told
 
 
 class Patience:
@@ -55,7 +63,7 @@ class Expansion:
 
     def status(self) -> ExpansionStatus:
         """Where it stands now."""
-        return self._seen.note(result(self._controller.expansion.remote(self.request)))
+        return self._seen.noted(result(self._controller.expansion.remote(self.request)))
 
     def wait(
         self,
@@ -92,7 +100,7 @@ class Expansion:
 
     async def status_async(self) -> ExpansionStatus:
         """Like `status`, awaited."""
-        return self._seen.note(await awaited(self._controller.expansion.remote(self.request)))
+        return self._seen.noted(await awaited(self._controller.expansion.remote(self.request)))
 
     async def wait_async(self) -> ExpansionStatus:
         """Like `wait`, awaited."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cluster.names import weights_path
+from cluster.orders import TASK, Order, partners
 from cluster.registry import PathwayEntry, Registry
 from cluster.registry_log import pack, unpack
 from pathways import LearnConfig, PathwayId, StoredPathway, TaskData
@@ -25,6 +26,8 @@ class Stage(StrEnum):
     LEARNING = "learning"
     LEARNED = "learned"
     FAILED = "failed"
+    UNCHANGED = "unchanged"
+    """A new version was tried and is not worth having: the task stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +40,20 @@ class ExpansionStatus:
     epoch: int = 0
     epochs: int = 0
     """Planned; 0 until training starts."""
+    unit: str = "epoch"
+    """What `epoch` counts: of a fitted model its parts, for example `tree`."""
     loss: float | None = None
     accuracy: float | None = None
     """On the training data of the last epoch, 0..1."""
     network_version: int | None = None
     """The version that has the task, once learned; None if that is long ago."""
     error: str | None = None
+    outcome: str | None = None
+    """What came of a revision, in a sentence."""
 
     @property
     def ended(self) -> bool:
-        return self.stage in (Stage.LEARNED, Stage.FAILED)
+        return self.stage not in (Stage.WAITING, Stage.LEARNING)
 
 
 def learned_long_ago(entry: PathwayEntry) -> ExpansionStatus:
@@ -64,11 +71,21 @@ def learned_long_ago(entry: PathwayEntry) -> ExpansionStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class NewTask:
-    """A task that a user wants learned."""
+    """A task that a user wants learned, or a new version of one that is known."""
 
     task: str
     data: TaskData
-    config: LearnConfig = field(default_factory=LearnConfig)
+    config: Order = field(default_factory=LearnConfig)
+    """What is to be done, and how."""
+    beside: Mapping[str, TaskData] = field(default_factory=dict)
+    """Other data that this takes, by role; see `orders`."""
+    weights: bytes | None = None
+    """A safetensors file that the family of a new task starts from."""
+
+    @property
+    def by_role(self) -> dict[str, TaskData]:
+        """All data."""
+        return {TASK: self.data, **self.beside}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +94,12 @@ class WaitingTask:
 
     request: str
     task: str
-    config: LearnConfig
+    config: Order
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """All tasks that get a version of it."""
+        return (self.task, *partners(self.config))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +113,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """What a training worker hands over for publication; its files are in the store already."""
+    """A pathway that a training worker hands over for publication; its files are in the store."""
 
     pathway: StoredPathway
     statistics_path: str
@@ -108,6 +130,16 @@ class Learned:
             request=request,
             learned_at=learned_at.isoformat(timespec="seconds"),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What came of a task that a worker took."""
+
+    learned: tuple[Learned, ...]
+    """To be published together; none: everything stays as it is."""
+    outcome: str | None = None
+    """What came of a revision, in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,10 @@ class SlotPool:
         """Every running slot, with its node."""
         return self._residency.slots
 
+    def placed(self) -> tuple[dict[PathwayId, Any], dict[PathwayId, Any], dict[int, str]]:
+        """All three."""
+        return self.placement(), self.slots(), self.nodes()
+
     @property
     def capacity(self) -> int:
         """Places for pathways on the nodes there are."""
@@ -121,6 +125,14 @@ class SlotPool:
                     self._background.spawn(self._stop(self._actors.pop(slot)))
         if instructions:
             self._told()
+
+    def retire(self, pathways: Iterable[PathwayId]) -> None:
+        """These are not in service any more: unload them, as others will want their places."""
+        for pathway in pathways:
+            for slot in self._residency.ready(pathway):
+                self._residency.drop(pathway, slot)
+                self._actors[slot].unload.remote(pathway)
+        self._told()
 
     # --- waking ------------------------------------------------------------------------------
 

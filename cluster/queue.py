@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Container
 from dataclasses import replace
 
-from cluster.errors import ExpansionFailed, QueueFull, TaskNameTaken
+from cluster.errors import ExpansionFailed, QueueFull, TaskInUse, TaskNameTaken
 from cluster.messages import ExpansionStatus, Stage, WaitingTask
 from pathways import Progress
 
@@ -61,10 +61,18 @@ class ExpansionQueue:
             stage = self._status[request].stage
             raise TaskNameTaken(f"task {task!r} is {stage} already (expansion {request})")
 
+    def check_idle(self, task: str) -> None:
+        """Raises TaskInUse if a version of `task` is on its way."""
+        if request := self._request_of.get(task):
+            raise TaskInUse(
+                f"task {task!r} is being changed (expansion {request}, "
+                f"{self._status[request].stage}); wait for its end"
+            )
+
     def add(self, waiting: WaitingTask) -> None:
         """A task was acknowledged."""
         self._waiting[waiting.request] = waiting
-        self._request_of[waiting.task] = waiting.request
+        self._request_of.update(dict.fromkeys(waiting.tasks, waiting.request))
         self._status[waiting.request] = ExpansionStatus(
             request=waiting.request, task=waiting.task, stage=Stage.WAITING
         )
@@ -87,13 +95,25 @@ class ExpansionQueue:
                 request,
                 epoch=progress.epoch,
                 epochs=progress.epochs,
+                unit=progress.unit,
                 loss=progress.loss,
                 accuracy=progress.accuracy,
             )
 
-    def learned(self, request: str, network_version: int) -> None:
+    def learned(self, request: str, network_version: int, outcome: str | None = None) -> None:
         """The task is in the registry."""
-        self._end(request, stage=Stage.LEARNED, network_version=network_version)
+        self._end(request, stage=Stage.LEARNED, network_version=network_version, outcome=outcome)
+
+    def unchanged(self, request: str, outcome: str | None) -> None:
+        """The task stays as it is."""
+        self._end(request, stage=Stage.UNCHANGED, outcome=outcome)
+
+    def again(self, request: str) -> None:
+        """What a worker made cannot be used: its task waits again, before all others."""
+        if (task := self._running.pop(request, None)) is not None:
+            self._waiting[request] = task
+            self._waiting.move_to_end(request, last=False)
+            self._change(request, stage=Stage.WAITING, epoch=0)
 
     def failed(self, request: str, reason: str) -> None:
         """The task cannot be learned."""
@@ -142,10 +162,10 @@ class ExpansionQueue:
 
     def _end(self, request: str, **fields: object) -> None:
         # A worker thought lost may end its task after all: it must not be learned twice.
-        self._running.pop(request, None)
-        self._waiting.pop(request, None)
+        ended = self._running.pop(request, None) or self._waiting.pop(request, None)
         self._tries.pop(request, None)
-        self._request_of.pop(self._status[request].task, None)
+        for task in ended.tasks if ended else ():
+            self._request_of.pop(task, None)
         self._change(request, **fields)
         self._ended.append(request)
         if len(self._ended) > self._kept_ended:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import count, islice, takewhile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from immutables import Map
 
-from cluster.errors import UnknownTask
+from cluster.errors import UnknownTask, VersionUnknown
 from cluster.names import parse_request_id
 from pathways import PathwayId, PathwaySpec, Signature
 
@@ -35,8 +35,20 @@ class PathwayEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegistryChange:
+    """What makes one network version out of the one before."""
+
+    publish: tuple[PathwayEntry, ...] = ()
+    """Pathways that are new, and in service from now on."""
+    serve: Mapping[str, int] = field(default_factory=dict)
+    """Task → the version of it, published before, that is in service from now on."""
+    drop: tuple[PathwayId, ...] = ()
+    """Versions that are no more; a task all of whose versions are dropped is removed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The network as of one version. Immutable: `publish` gives the next one.
+    """The network as of one version. Immutable: `after` gives the next one.
 
     The maps are persistent: the next version shares all but a few nodes with this one, so that
     publishing costs the same with 10,000 tasks as with ten. They keep no order.
@@ -49,7 +61,11 @@ class Registry:
     current: Map[str, int] = field(default_factory=Map)
     """Task → version in service."""
     places: Map[str, int] = field(default_factory=Map)
-    """Task → its place in the order of learning, from 0."""
+    """Task → its place in the order of learning."""
+    next_place: int = 0
+    """Place of the next new task."""
+    highest: Map[str, int] = field(default_factory=Map)
+    """Task → the highest version it ever had, removed ones too: no id is used twice."""
     signatures: Map[str, Signature] = field(default_factory=Map)
     """Key → signature of every task; it is the same in all versions of a task."""
     parameters: int = 0
@@ -57,27 +73,52 @@ class Registry:
 
     def publish(self, entries: Iterable[PathwayEntry]) -> Registry:
         """The next network version, with `entries` in service."""
+        return self.after(RegistryChange(publish=tuple(entries)))
+
+    def after(self, change: RegistryChange) -> Registry:
+        """The next network version."""
         pathways, current = self.pathways.mutate(), self.current.mutate()
-        places, signatures = self.places.mutate(), self.signatures.mutate()
+        places, highest = self.places.mutate(), self.highest.mutate()
+        signatures, next_place = self.signatures.mutate(), self.next_place
         parameters = self.parameters
-        for entry in entries:
-            task, signature = entry.id.task, entry.spec.signature
+        for entry in change.publish:
+            task = entry.id.task
+            pathways[entry.id] = entry
+            highest[task] = max(highest.get(task, 0), entry.id.version)
+            signatures[entry.spec.signature.key] = entry.spec.signature
+        served = {entry.id.task: entry.id.version for entry in change.publish}
+        for task, version in {**served, **change.serve}.items():
             if task in current:
                 parameters -= pathways[PathwayId(task, current[task])].spec.parameters
             else:
-                places[task] = len(places)
-            parameters += entry.spec.parameters
-            pathways[entry.id] = entry
-            current[task] = entry.id.version
-            signatures[signature.key] = signature
-        return Registry(
+                places[task], next_place = next_place, next_place + 1
+            parameters += pathways[PathwayId(task, version)].spec.parameters
+            current[task] = version
+        for id in change.drop:
+            if current.get(id.task) == id.version:
+                parameters -= pathways[id].spec.parameters
+                del current[id.task], places[id.task]
+            del pathways[id]
+        following = Registry(
             version=self.version + 1,
             pathways=pathways.finish(),
             current=current.finish(),
             places=places.finish(),
+            next_place=next_place,
+            highest=highest.finish(),
             signatures=signatures.finish(),
             parameters=parameters,
         )
+        return following._without_idle_signatures() if change.drop else following
+
+    def _without_idle_signatures(self) -> Registry:
+        """Only signatures that a task in service has; looks at all of them."""
+        used = {entry.spec.signature.key: entry.spec.signature for entry in self.entries()}
+        return replace(self, signatures=Map(used))
+
+    def next_version(self, task: str) -> int:
+        """The number of a task's next version; 1 for a task that never was."""
+        return self.highest.get(task, 0) + 1
 
     def entry(self, task: str) -> PathwayEntry:
         """The pathway in service for a task; raises UnknownTask."""
@@ -97,9 +138,43 @@ class Registry:
         return [self.pathways[PathwayId(task, self.current[task])] for task in tasks]
 
     def versions(self, task: str) -> list[PathwayEntry]:
-        """Every version of a task that was published, oldest first."""
-        numbered = (self.pathways.get(PathwayId(task, number)) for number in count(1))
-        return [entry for entry in takewhile(bool, numbered) if entry]
+        """Every version of a task that can be served, oldest first."""
+        ids = (PathwayId(task, version) for version in range(1, self.next_version(task)))
+        return [self.pathways[id] for id in ids if id in self.pathways]
+
+    def version_before(self, task: str) -> PathwayEntry:
+        """What a task was before its version in service was made; raises UnknownTask or
+        VersionUnknown."""
+        entry = self.entry(task)
+        revision = entry.spec.revision
+        if revision is None or revision.of not in self.pathways:
+            raise VersionUnknown(
+                f"{entry.id} has no earlier version; known versions of {task}: {self._listed(task)}"
+            )
+        return self.pathways[revision.of]
+
+    def version_of(self, task: str, version: int) -> PathwayEntry:
+        """One version of a task; raises UnknownTask or VersionUnknown."""
+        self.entry(task)
+        found = self.pathways.get(PathwayId(task, version))
+        if found is None:
+            raise VersionUnknown(
+                f"task {task} has no version {version}; it has {self._listed(task)}"
+            )
+        return found
+
+    def _listed(self, task: str) -> str:
+        return ", ".join(str(entry.id.version) for entry in self.versions(task))
+
+    def readers_of(self, task: str) -> list[PathwayEntry]:
+        """Pathways of other tasks that read hidden units of one of this task's; looks at all."""
+        return [
+            entry
+            for entry in self.pathways.values()
+            if entry.spec.source is not None
+            and entry.spec.source.task == task
+            and entry.id.task != task
+        ]
 
     def made_by(self, request: str) -> PathwayEntry | None:
         """The pathway that an expansion made and that is in service, by the expansion's id."""

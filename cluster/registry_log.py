@@ -30,7 +30,7 @@ from cluster.names import (
     registry_path,
     snapshot_path,
 )
-from cluster.registry import PathwayEntry, Registry
+from cluster.registry import PathwayEntry, Registry, RegistryChange
 from cluster.store import Store
 from pathways import PathwayId, PathwaySpec
 from pathways.weights import sha256
@@ -50,6 +50,8 @@ class RegistryLog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._snapshot = 0  # version of the newest snapshot known to be good
+        self.dropped: list[PathwayEntry] = []
+        """Pathways that `load` met and that were dropped later; their files may still be there."""
 
     def load(self) -> Registry:
         """The newest registry; raises StoreDamagedError if it cannot be had from what is there."""
@@ -58,15 +60,19 @@ class RegistryLog:
         registry = self._newest_snapshot(found)
         self._snapshot = registry.version
         for version in range(registry.version + 1, newest + 1):
-            registry = registry.publish(self._read_change(version))
+            change = self._read_change(version)
+            self.dropped += [registry.pathways[id] for id in change.drop]
+            registry = registry.after(change)
         return registry
 
-    def commit(self, registry: Registry, entries: Iterable[PathwayEntry]) -> Registry:
-        """Publish `entries` on top of `registry`; durable when this returns."""
-        listed = list(entries)
-        after = registry.publish(listed)
-        body = json.dumps({"publish": [_entry_fields(entry) for entry in listed]}).encode()
-        self._store.write_new(change_path(after.version), body)
+    def publish(self, registry: Registry, entries: Iterable[PathwayEntry]) -> Registry:
+        """The network with `entries` in service; durable when this returns."""
+        return self.commit(registry, RegistryChange(publish=tuple(entries)))
+
+    def commit(self, registry: Registry, change: RegistryChange) -> Registry:
+        """The network after a change of `registry`; durable when this returns."""
+        after = registry.after(change)
+        self._store.write_new(change_path(after.version), json.dumps(_fields(change)).encode())
         return after
 
     def snapshot_due(self, registry: Registry) -> bool:
@@ -107,11 +113,11 @@ class RegistryLog:
             raise damage
         return Registry()
 
-    def _read_change(self, version: int) -> list[PathwayEntry]:
+    def _read_change(self, version: int) -> RegistryChange:
         name = change_path(version)
         body = self._store.read(name)
         with self._damage_named(name):
-            return [_entry(fields) for fields in json.loads(body)["publish"]]
+            return _change(json.loads(body))
 
     def _read_snapshot(self, file: RegistryFile) -> Registry:
         name = registry_path(file.name)
@@ -120,7 +126,7 @@ class RegistryLog:
             if file.sha256 is None:
                 given = json.loads(body)  # as stores were written once: one plain document
                 entries = map(_entry, given["pathways"])
-                return _registry(file.version, entries, given["current"])
+                return _registry(file.version, entries, given["current"], {})
             if not sha256(body).startswith(file.sha256):
                 raise ValueError("its content is not what its name says")
             return unpack(file.version, body)
@@ -144,8 +150,14 @@ def pack(registry: Registry) -> bytes:
     """The registry without its version, small: the size of the rest, then compressed lines, of what
     is in service and of every pathway."""
     current = {entry.id.task: entry.id.version for entry in registry.entries()}
+    gone = {
+        task: n
+        for task, n in registry.highest.items()
+        if PathwayId(task, n) not in registry.pathways
+    }
+    head = json.dumps({"current": current, "highest": gone})
     entries = (json.dumps(_entry_fields(entry)) for entry in registry.pathways.values())
-    lines = "\n".join([json.dumps(current), *entries]).encode()
+    lines = "\n".join([head, *entries]).encode()
     packed = pa.Codec("zstd", _LEVEL).compress(lines, asbytes=True)
     return len(lines).to_bytes(8, "little") + packed
 
@@ -154,17 +166,48 @@ def unpack(version: int, body: bytes) -> Registry:
     """Read what `pack` gave; raises ValueError, KeyError, TypeError or OSError if it is damaged."""
     size = int.from_bytes(body[:8], "little")
     lines = pa.Codec("zstd").decompress(body[8:], size, asbytes=True)
-    current, *entries = lines.split(b"\n")
-    return _registry(version, (_entry(json.loads(line)) for line in entries), json.loads(current))
+    head, *listed = lines.split(b"\n")
+    current, highest = _read_head(json.loads(head))
+    return _registry(version, (_entry(json.loads(line)) for line in listed), current, highest)
+
+
+def _read_head(head: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
+    """(task → version in service, task → highest version where that one was dropped)."""
+    if isinstance(head.get("current"), dict):
+        return head["current"], head["highest"]
+    return head, {}  # as it was written before anything could be dropped
 
 
 def _registry(
-    version: int, entries: Iterable[PathwayEntry], current: Mapping[str, int]
+    version: int,
+    entries: Iterable[PathwayEntry],
+    current: Mapping[str, int],
+    highest: Mapping[str, int],
 ) -> Registry:
     """A registry from its parts; `current` is in the order of learning."""
     pathways = {entry.id: entry for entry in entries}
     served = [pathways[PathwayId(task, in_service)] for task, in_service in current.items()]
-    return replace(Registry().publish(served), version=version, pathways=Map(pathways))
+    numbers: dict[str, int] = dict(highest)
+    for id in pathways:
+        numbers[id.task] = max(numbers.get(id.task, 0), id.version)
+    made = Registry().publish(served)
+    return replace(made, version=version, pathways=Map(pathways), highest=Map(numbers))
+
+
+def _fields(change: RegistryChange) -> dict[str, Any]:
+    return {
+        "publish": [_entry_fields(entry) for entry in change.publish],
+        "serve": dict(change.serve),
+        "drop": [str(id) for id in change.drop],
+    }
+
+
+def _change(fields: dict[str, Any]) -> RegistryChange:
+    return RegistryChange(
+        publish=tuple(_entry(entry) for entry in fields["publish"]),
+        serve=fields.get("serve", {}),  # changes of earlier releases only publish
+        drop=tuple(PathwayId.parse(id) for id in fields.get("drop", ())),
+    )
 
 
 def _entry_fields(entry: PathwayEntry) -> dict[str, Any]:

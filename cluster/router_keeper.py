@@ -45,6 +45,15 @@ class RouterKeeper:
         """Add tasks; one that cannot be added is refused alone."""
         await self._teach(lambda: self._routers.learn(entries))
 
+    async def remove(self, entry: PathwayEntry, remaining: Registry) -> None:
+        """Forget a task; `remaining`: the network without it."""
+        await self._teach(lambda: self._routers.remove(entry, remaining))
+
+    async def likeness(self, k: int) -> dict[str, list[tuple[str, float]]]:
+        """See Routers.likeness."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._routers.likeness, k)
+
     async def _teach(self, teach: Callable[[], Mapping[str, str]]) -> None:
         async with self._one_at_a_time:
             refused = await asyncio.to_thread(teach)

@@ -6,6 +6,7 @@ new task is an extension: computed at constant cost, and sent to replicas as it 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from cluster.router_files import RouterFiles, read_statistics
 from cluster.store import Store
 from dispatcher import DispatcherError, Router, Snapshot
 from dispatcher.arrays import Arrays
+
+logger = logging.getLogger(__name__)
 
 _GROWTH = 0.05
 """Share of tasks that may be extensions: the cost of solving is then that of some tasks each."""
@@ -93,6 +96,38 @@ class Routers:
             signature.new.append(task)
         self._entries[task] = entry
         return key
+
+    def remove(self, entry: PathwayEntry, remaining: Registry) -> dict[str, str]:
+        """Forget a task: its sums are subtracted. If its statistics are damaged, the router is made
+        anew from those of the `remaining` tasks.
+
+        Returns the tasks that cannot be routed to for that, with the reason.
+        """
+        key, task = entry.spec.signature.key, entry.id.task
+        self._entries.pop(task, None)
+        signature = self._signatures.get(key)
+        if signature is None or task not in signature.router:
+            return {}
+        if len(signature.router) == 1:
+            del self._signatures[key]
+            return {}
+        signature.new = [new for new in signature.new if new != task]
+        signature.saved, signature.solved = 0, False  # files that hold it will not be read again
+        try:
+            signature.router.remove(task, read_statistics(self._store, entry))
+        except (StoreDamagedError, DispatcherError) as error:
+            logger.warning("the router of %s is made anew without %s: %s", key, task, error)
+            del self._signatures[key]
+            return self.learn(e for e in remaining.entries() if e.spec.signature.key == key)
+        return {}
+
+    def likeness(self, k: int) -> dict[str, list[tuple[str, float]]]:
+        """For each task the k others of its signature that it looks most like; see
+        Router.likeness."""
+        found: dict[str, list[tuple[str, float]]] = {}
+        for signature in self._signatures.values():
+            found |= signature.router.likeness(k)
+        return found
 
     def news(self) -> dict[str, RouterNews]:
         """What the snapshots told so far lack, by signature key."""

@@ -11,6 +11,7 @@ tell the controller instead.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -28,13 +29,18 @@ from cluster.bodies import read_pathway
 from cluster.changes import newest
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
-from cluster.expansion import Surroundings, carry_out
+from cluster.expansion import Surroundings
 from cluster.messages import NetworkView, WaitingTask, Work
+from cluster.registry import PathwayEntry
+from cluster.revising import carry_out_order
 from cluster.slot import GONE
 from cluster.snapshots import Snapshots
 from cluster.store import Store
 from dispatcher import DispatcherError, Snapshot
-from pathways import PathwaysError, Progress, Source, load_source
+from pathways import FamilyError, PathwaysError, Progress, Source, load_source
+from pathways.families import is_own
+
+logger = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 0.25
 
@@ -121,9 +127,10 @@ class _Worker:
             snapshot=lambda key: self._snapshot(view, key),
             lend=lambda tasks: _lend(view, self._store, tasks),
             report=report,
+            registry=view.registry,
         )
         try:
-            done = carry_out(waiting, self._store, self._config, around)
+            done = carry_out_order(waiting, self._store, self._config, around)
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
@@ -146,15 +153,25 @@ def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]
     asked = {
         entry.id: view.placement[entry.id][0].lend.remote(entry.id)
         for entry in entries
-        if entry.id in view.placement
+        # A module of a user's own may not bear the way between processes.
+        if entry.id in view.placement and not is_own(entry.spec.family)
     }
     sources = []
     for entry in entries:
         try:
             sources.append(ray.get(asked[entry.id]))
         except (KeyError, NotResident, *GONE):
-            sources.append(load_source(read_pathway(store, entry)))
+            sources += _from_store(store, entry)
     return sources
+
+
+def _from_store(store: Store, entry: PathwayEntry) -> list[Source]:
+    """None if its module cannot be made here: other tasks can be learned without it."""
+    try:
+        return [load_source(read_pathway(store, entry))]
+    except FamilyError as error:
+        logger.warning("%s is not asked what it could lend: %s", entry.id, error)
+        return []
 
 
 class ProgressTeller:

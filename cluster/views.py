@@ -15,7 +15,7 @@ from typing import Any
 
 from cluster.changes import MapChange, NetworkChange, News, RouterChange
 from cluster.messages import NetworkView
-from cluster.registry import PathwayEntry
+from cluster.registry import PathwayEntry, RegistryChange
 from pathways import PathwayId
 
 _KEPT = 256
@@ -47,9 +47,9 @@ class Views:
         self._newest = first
         self._changes: deque[NetworkChange] = deque(maxlen=kept)
         self._router_epochs = {key: _RouterEpochs(first.epoch) for key in first.routers}
-        self._published: list[tuple[PathwayEntry, ...]] = []
+        self._versions: list[RegistryChange] = []
         self._routers: dict[str, RouterChange] = {}
-        self._unavailable: dict[str, str] = {}
+        self._unavailable: dict[str, str | None] = {}  # None: it can be served again
         self._placed: _Placed | None = None
 
     @property
@@ -59,7 +59,11 @@ class Views:
 
     def publish(self, entries: Iterable[PathwayEntry]) -> None:
         """A network version brought these."""
-        self._published.append(tuple(entries))
+        self.change(RegistryChange(publish=tuple(entries)))
+
+    def change(self, change: RegistryChange) -> None:
+        """A network version brought this."""
+        self._versions.append(change)
 
     def route(self, key: str, change: RouterChange) -> None:
         """The router of a signature changed."""
@@ -78,10 +82,14 @@ class Views:
         """A task cannot be served."""
         self._unavailable[task] = reason
 
+    def restore(self, task: str) -> None:
+        """A task can be served again, or is no more."""
+        self._unavailable[task] = None
+
     def renew(self) -> bool:
         """Make a new view of what was noted; False if nothing differs."""
         change = self._noted()
-        self._published, self._routers, self._unavailable = [], {}, {}
+        self._versions, self._routers, self._unavailable = [], {}, {}
         self._placed = None
         if not change:
             return False
@@ -101,14 +109,15 @@ class Views:
     def _noted(self) -> NetworkChange:
         old = self._newest
         placed = self._placed or _Placed(old.placement, old.slots, old.nodes)
-        withdrawn = {t: r for t, r in self._unavailable.items() if old.unavailable.get(t) != r}
+        noted = {t: r for t, r in self._unavailable.items() if old.unavailable.get(t) != r}
+        withdrawn = {task: reason for task, reason in noted.items() if reason is not None}
         return NetworkChange(
             epoch=old.epoch + 1,
-            published=tuple(self._published),
+            versions=tuple(self._versions),
             placement=MapChange.between(old.placement, placed.placement),
             slots=MapChange.between(old.slots, placed.slots),
             nodes=MapChange.between(old.nodes, placed.nodes),
-            unavailable=MapChange(put=withdrawn),
+            unavailable=MapChange(put=withdrawn, gone=tuple(noted.keys() - withdrawn.keys())),
             routers=dict(self._routers),
         )
 

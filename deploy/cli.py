@@ -11,6 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy import cli_revisions
+from deploy.cli_options import Address, AsJson, share
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -19,16 +22,13 @@ app = typer.Typer(
     epilog="Start with `sen demo`. Every command has --help with an example.",
 )
 
-Address = Annotated[
-    str | None, typer.Option(help="Ray cluster, host:port; by default the one `sen up` started.")
-]
 keys = typer.Typer(no_args_is_help=True, help="Make, list and remove API keys for HTTP.")
 app.add_typer(keys, name="keys")
+app.add_typer(cli_revisions.app)
 
 KeysFile = Annotated[
     Path | None, typer.Option(help="The setting serve.keys_file; by default $SEN_HOME/keys.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -132,9 +132,21 @@ def learn(
     family: Annotated[
         str | None,
         typer.Option(
-            help="Of models: mlp or cnn for images, melcnn or lstm for sounds, mlp for tables, bag "
-            "for text; the first is the default."
+            help="Of models: of images mlp (default), cnn or torchvision; of sounds melcnn "
+            "(default) or lstm; of tables mlp; of text bag; of all svm or forest; or a "
+            "torch.nn.Module of your own, as package.module:Class."
         ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the family, or an argument of your own module; may be given more than once.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Safetensors file that torchvision or your own module starts from."),
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
@@ -149,20 +161,38 @@ def learn(
     ] = False,
     threshold: Annotated[float, typer.Option(help="Mean probability that makes a link.")] = 0.7,
     seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    share_with: Annotated[
+        str | None,
+        typer.Option(help="Known task whose units are trained too: graceful forgetting."),
+    ] = None,
+    shared_data: Annotated[
+        Path | None, typer.Option(help="Examples of that task, to measure what it loses.")
+    ] = None,
+    forget_budget: Annotated[
+        float, typer.Option(help="Most that task may lose.", parser=share)
+    ] = 0.02,
     address: Address = None,
 ) -> None:
     """Learn a new task from labelled examples."""
-    from deploy import commands
+    from deploy import commands, revision_commands
     from pathways import LearnConfig, TrainConfig
 
     how = LearnConfig(
         family=family,
+        options=commands.family_options(option or []),
         shots=shots,
         threshold=threshold,
         seed=seed,
         train=TrainConfig(epochs=epochs, augment=augment, mixed_precision=mixed_precision),
     )
-    commands.learn(name, data, how, address, target)
+    if share_with is None and shared_data is None:
+        commands.learn(name, data, how, weights, address, target)
+    elif share_with is None or shared_data is None:
+        raise typer.BadParameter("--share-with and --shared-data are given together")
+    else:
+        revision_commands.learn_sharing(
+            name, data, how, share_with, shared_data, forget_budget, address
+        )
 
 
 @app.command(epilog="Example: `sen predict seven.png --top 3`")

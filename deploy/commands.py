@@ -19,19 +19,19 @@ from cluster.registry import Registry
 from deploy import keys
 from deploy.auth import check_exposed
 from deploy.report import (
+    follow_expansion,
     keys_table,
     learned_line,
     learning_remark,
     links_table,
     network_lines,
     progress_bars,
-    show_expansion,
+    read_data,
     tasks_table,
     verification_table,
 )
 from deploy.schemas import Prediction, network_reply, predict_reply, tasks_reply
-from pathways import LearnConfig
-from pathways.data.load import load_task
+from pathways import FamilyError, LearnConfig
 
 out = Console()
 
@@ -105,27 +105,36 @@ def down() -> None:
     out.print(f"stopped; `sen up --store {running.store}` brings it back", soft_wrap=True)
 
 
+def family_options(given: list[str]) -> dict[str, Any]:
+    """Options of a family from NAME=VALUE, where a value is JSON or else a text; raises
+    FamilyError."""
+    options: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise FamilyError(f"{text!r} is no option; write it as NAME=VALUE")
+        if name in options:
+            raise FamilyError(f"option {name} is given twice")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
 def learn(
-    name: str, path: Path, how: LearnConfig, address: str | None, target: str | None = None
+    name: str,
+    path: Path,
+    how: LearnConfig,
+    weights: Path | None,
+    address: str | None,
+    target: str | None = None,
 ) -> None:
     """Learn a task and follow its progress."""
     client = connect(address)
     with progress_bars(out) as bars:
-        bar = bars.add_task("read", total=None, remark=str(path))
-        loaded = load_task(
-            path,
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
-            target=target,
-        )
-        bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
-        for note in loaded.notes:
-            bars.console.print(f"note: {note}", highlight=False)
-        expansion = client.learn(name, loaded.data, how)
-        try:
-            show_expansion(bars, expansion, name)
-        except KeyboardInterrupt:
-            bars.console.print(f"{name} is learned all the same; `sen status` shows how far it is")
-            raise
+        data = read_data(bars, path, target=target)
+        follow_expansion(bars, client.learn(name, data, how, weights), f"learn {name}")
     learned = next(task for task in tasks_reply(client.network()).tasks if task.task == name)
     out.print(learned_line(learned), highlight=False, soft_wrap=True)
     if learned.links:

@@ -25,7 +25,7 @@ from cluster.lifecycle import Running, home
 from cluster.store import Store
 from deploy import network
 from deploy.evaluation import HttpNetwork, Score, answers
-from deploy.report import links_table, progress_bars, score_table, show_expansion
+from deploy.report import follow_expansion, links_table, progress_bars, score_table
 from deploy.schemas import TaskInfo, tasks_reply
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.data.embedded import NAMES, embedded_task
@@ -175,7 +175,7 @@ def _learn_all(
     before: dict[str, Answers] = {}
     for name in NAMES:
         expansion = first if name == NAMES[0] else _submit(client, config, name, data)
-        show_expansion(bars, expansion, name)
+        follow_expansion(bars, expansion, f"learn {name}")
         _wait_until_served(http, name)
         before[name] = answers(http.predict(_compared(data[name]), name))
     return before

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from deploy.problems import Problem, V2Error
 from deploy.schemas import PredictBody
 from deploy.v1.messages import ExpansionInfo, LearnBody, LearnForm
+from deploy.v1.revisions import ImproveBody, PruneBody, ReviseForm
 from deploy.v2.messages import InferRequest
 
 _MODELS: tuple[type[BaseModel], ...] = (
@@ -19,6 +20,9 @@ _MODELS: tuple[type[BaseModel], ...] = (
     PredictBody,
     LearnBody,
     LearnForm,
+    ImproveBody,
+    PruneBody,
+    ReviseForm,
     ExpansionInfo,
     InferRequest,
 )

@@ -33,7 +33,7 @@ class Kind(Enum):
 _KINDS = (
     (re.compile(r"/healthz|/v2/health/.*"), Kind.HEALTH),
     (re.compile(r"/v1/expansions/[^/]*/events"), Kind.STREAM),
-    (re.compile(r"/v1/(learn|verify)"), Kind.UPLOAD),
+    (re.compile(r"/v1/(learn|verify)|/v1/tasks/[^/]*/(improve|prune)"), Kind.UPLOAD),
 )
 
 

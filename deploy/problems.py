@@ -19,9 +19,11 @@ from cluster.errors import (
     QueueFull,
     SenError,
     StoreError,
+    TaskInUse,
     TaskNameTaken,
     TaskUnavailable,
     UnknownTask,
+    VersionUnknown,
     user_message,
 )
 from deploy.bodies import UnknownBodyType
@@ -34,7 +36,9 @@ _STATUS: list[tuple[type[Exception], int, str]] = [
     (TooLargeError, 413, "Too large"),
     (UnknownBodyType, 415, "Unknown content type"),
     (UnknownTask, 404, "Unknown task"),
+    (VersionUnknown, 404, "Unknown version"),
     (TaskNameTaken, 409, "Name is taken"),
+    (TaskInUse, 409, "Task is in use"),
     (QueueFull, 429, "Too many tasks wait"),
     (ExpansionFailed, 404, "Unknown expansion"),
     (TaskUnavailable, 503, "Task unavailable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -12,8 +13,13 @@ from rich.table import Table
 
 from cluster.handle import Expansion
 from cluster.messages import ExpansionStatus, Stage, Verification
+from cluster.proposals import Proposal
+from cluster.registry import PathwayEntry
 from deploy.keys import Key
 from deploy.schemas import NetworkReply, TaskInfo
+from deploy.v1.messages import VersionsReply
+from pathways import Signature, TaskData
+from pathways.data.load import load_task
 
 _NAMED = 10  # pathways on a line, at most
 
@@ -36,6 +42,8 @@ def progress_bars(console: Console) -> Progress:
 def learning_remark(status: ExpansionStatus) -> str:
     """An expansion's state in a few words."""
     if status.stage is Stage.LEARNING and status.epochs:
+        if status.unit != "epoch":
+            return f"fitting, {status.unit} {status.epoch}/{status.epochs}"
         return (
             f"epoch {status.epoch}/{status.epochs}, loss {status.loss:.3f}, "
             f"accuracy {_percent(status.accuracy)} %"
@@ -44,19 +52,47 @@ def learning_remark(status: ExpansionStatus) -> str:
         return f"learned, network version {status.network_version}"
     if status.stage is Stage.FAILED:
         return f"failed: {status.error}"
+    if status.stage is Stage.UNCHANGED:
+        return "not worth it"
     return "looking for links" if status.stage is Stage.LEARNING else "waiting for its turn"
 
 
-def show_expansion(bars: Progress, expansion: Expansion, name: str) -> None:
-    """Follow an expansion to its end in a bar of its own; raises ExpansionFailed."""
-    bar = bars.add_task(f"learn {name}", total=1, remark="")
+def follow_expansion(bars: Progress, expansion: Expansion, title: str) -> ExpansionStatus:
+    """Follow an expansion to its end in a bar of its own; raises ExpansionFailed.
+
+    On Ctrl-C it goes on without this process, and that is said.
+    """
+    bar = bars.add_task(title, total=1, remark="")
 
     def show(status: ExpansionStatus) -> None:
         total = status.epochs or 1
         done = total if status.ended else status.epoch
         bars.update(bar, total=total, completed=done, remark=learning_remark(status))
 
-    expansion.wait(show)
+    try:
+        return expansion.wait(show)
+    except KeyboardInterrupt:
+        bars.console.print(f"{title}: it goes on; `sen status` shows how far it is")
+        raise
+
+
+def read_data(
+    bars: Progress, path: Path, signature: Signature | None = None, target: str | None = None
+) -> TaskData:
+    """A task's examples, read under a bar of its own; raises DataError.
+
+    signature: of a known task; target: the column of a number to predict.
+    """
+    bar = bars.add_task("read", total=None, remark=str(path))
+
+    def show(done: int, total: int) -> None:
+        bars.update(bar, completed=done, total=total)
+
+    loaded = load_task(path, signature=signature, progress=show, target=target)
+    bars.update(bar, total=1, completed=1, remark=f"{len(loaded.data):,} examples")
+    for note in loaded.notes:
+        bars.console.print(f"note: {note}", highlight=False)
+    return loaded.data
 
 
 def score_table(scores: Sequence[Score]) -> Table:
@@ -125,12 +161,62 @@ def tasks_table(tasks: Sequence[TaskInfo]) -> Table:
 def learned_line(task: TaskInfo) -> str:
     """A task that was just learned, in a sentence."""
     links = f", {len(task.links)} links from {task.source}" if task.source else ", no links"
+    if task.remark:
+        links += f": {task.remark}"
     number = task.output == "number"
     answers = f"the number {task.labels[0]}" if number else f"{len(task.labels)} classes"
     return (
         f"{task.task}@{task.version}: {task.examples:,} examples, {answers}, "
         f"{task.parameters:,} weights{_found(task)}{'' if number else links}"
     )
+
+
+def versions_table(reply: VersionsReply) -> Table:
+    """Every version of a task, within 80 columns."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("pathway", "made", "family"):
+        table.add_column(name, overflow="fold")
+    for name in ("weights", "held-out"):
+        table.add_column(name, justify="right")
+    table.add_column("links")
+    for version in reply.versions:
+        made = f"{version.revision} of {version.of}" if version.revision else "learned"
+        table.add_row(
+            f"{version.pathway}{' *' if version.in_service else ''}",
+            made,
+            version.family,
+            f"{version.parameters:,}",
+            f"{_percent(version.held_out_accuracy)} %",
+            f"{version.links} from {version.source}" if version.source else "none",
+        )
+    table.caption = "* in service"
+    return table
+
+
+def proposals_table(proposals: Iterable[Proposal]) -> Table:
+    """Pairs of tasks from which backward transfer may make something."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("task", "from"):
+        table.add_column(name, overflow="fold")
+    for name in ("alike", "held-out", "promise"):
+        table.add_column(name, justify="right")
+    for pair in proposals:
+        table.add_row(
+            pair.task,
+            pair.source,
+            f"{_percent(pair.likeness)} %",
+            f"{_percent(pair.accuracy)} %",
+            f"{pair.promise:.4f}",
+        )
+    return table
+
+
+def facts_lines(entry: PathwayEntry) -> Iterable[str]:
+    """What was measured when a version was made."""
+    facts = entry.spec.revision.facts if entry.spec.revision else {}
+    for name, fact in facts.items():
+        shown = f"{fact:,.4g}" if isinstance(fact, float) else str(fact)
+        yield f"  {name.replace('_', ' ')}: {shown}"
 
 
 def _found(task: TaskInfo) -> str:

@@ -87,6 +87,7 @@ class TaskInfo(BaseModel):
     active_share: float
     source: str | None = Field(description="Pathway it has links from")
     links: list[LinkInfo]
+    remark: str | None = Field(description="Why it has no links though an earlier task is alike")
     examples: int
     held_out_accuracy: float | None
     held_out_r2: float | None = Field(
@@ -197,6 +198,7 @@ def task_fields(view: NetworkView, entry: PathwayEntry) -> dict[str, Any]:
         "active_share": view.registry.active_share([entry.id]),
         "source": str(spec.source) if spec.source else None,
         "links": _links(view.registry, entry),
+        "remark": spec.training.remark,
         "examples": spec.training.examples,
         "held_out_accuracy": spec.training.held_out_accuracy,
         "held_out_r2": spec.training.held_out_r2,

@@ -30,6 +30,9 @@ class Answering(Protocol):
         self, inputs: Sequence[Input] | Batch, task: str | None = None
     ) -> list[Answer]: ...
 
+    async def until(self, version: int) -> None:
+        """Wait until the network served is no older than this."""
+
     async def activity(self) -> NetworkActivity: ...
 
 

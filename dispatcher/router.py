@@ -179,16 +179,19 @@ class Router:
 
         Its cost grows with the number of tasks; `extend` costs the same at any number.
         """
+        snapshot, self._coarse = self._solved()
+        return snapshot
+
+    def _solved(self) -> tuple[Snapshot, _Coarse]:
         if not self._tasks:
             raise RouterError("the router has no task yet; add one first")
         regression = self._regression()
-        part = self._part(regression, self.tasks)
-        self._coarse = _Coarse.none(self.dim)
+        part, coarse = self._part(regression, self.tasks), _Coarse.none(self.dim)
         if len(self) > EXACT_UP_TO:
-            self._coarse = _Coarse.of(regression, part)
-            part = self._coarse.described(part)
+            coarse = _Coarse.of(regression, part)
+            part = coarse.described(part)
         floor = min(self._config.floor, self._config.floor_share * self._level(part))
-        return Snapshot((part,), self._coarse.of_features, floor, self._config.exponent)
+        return Snapshot((part,), coarse.of_features, floor, self._config.exponent), coarse
 
     def extend(self, tasks: Iterable[str]) -> Part:
         """Tasks that were added since `solve`, to extend its snapshot by.
@@ -197,6 +200,19 @@ class Router:
         as if the new tasks had not come, until the next `solve`.
         """
         return self._coarse.described(self._part(self._regression(), tuple(tasks)))
+
+    def likeness(self, k: int) -> dict[str, list[tuple[str, float]]]:
+        """For each task the k others that its classes look most like, most alike first.
+
+        Each with the probability, 0..1, that a mean of a class of the task belongs to the other
+        rather than to the task itself, averaged over its classes.
+        """
+        snapshot, _ = self._solved()
+        return {task: snapshot.likeness(task, self._class_means(task), k) for task in self.tasks}
+
+    def _class_means(self, task: str) -> NDArray[np.float32]:
+        known = self._tasks[task]
+        return np.asarray(known.sums / known.counts[:, None], dtype=np.float32)
 
     def to_arrays(self) -> Arrays:
         """Arrays for a file; with them learning goes on without all tasks' statistics."""
@@ -273,8 +289,7 @@ class Router:
 
     def _level(self, part: Part) -> float:
         """What a class scores for its own mean, on average."""
-        known = [self._tasks[task] for task in part.tasks]
-        means = np.concatenate([task.sums / task.counts[:, None] for task in known])
+        means = np.concatenate([self._class_means(task) for task in part.tasks])
         return float(np.einsum("kd,kd->k", means, part.weights).mean() + part.bias.mean())
 
     def _check(self, statistics: TaskStatistics) -> None:

@@ -124,6 +124,19 @@ class Snapshot:
         )
         return [self.tasks[i] for i in np.argsort(-relevance, kind="stable")[:k]]
 
+    def likeness(self, task: str, features: NDArray[np.float32], k: int) -> list[tuple[str, float]]:
+        """The k other tasks that `features` [n, D] of a task look most like, most alike first.
+
+        Each with p(other) / (p(other) + p(task)), 0..1, averaged over the rows.
+        """
+        routes, own = self.route(features), self.positions[task]
+        of_own = np.where(routes.tasks == own, routes.probabilities, 0.0).sum(axis=1)[:, None]
+        share = routes.probabilities / np.maximum(routes.probabilities + of_own, 1e-30)
+        summed = np.bincount(routes.tasks.ravel(), share.ravel(), minlength=len(self.tasks))
+        summed[own] = 0.0
+        best = np.argsort(-summed, kind="stable")[:k]
+        return [(self.tasks[i], float(summed[i] / len(features))) for i in best if summed[i] > 0]
+
     def to_arrays(self) -> Arrays:
         """Arrays for a file; nothing is lost."""
         whole, *later = self.parts

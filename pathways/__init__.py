@@ -8,6 +8,7 @@ from pathways.errors import (
     CorruptFileError,
     DataError,
     FamilyError,
+    ModuleMissingError,
     PathwaysError,
     SignatureError,
     TooLargeError,
@@ -15,8 +16,18 @@ from pathways.errors import (
 )
 from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
-from pathways.learning import LearnConfig, divide, learn
+from pathways.learning import LearnConfig, check_learnable, divide, learn
 from pathways.packed import run_together
+from pathways.revising import (
+    ImproveConfig,
+    PruneConfig,
+    Revised,
+    ShareConfig,
+    improve,
+    learn_sharing,
+    prune,
+    reroot,
+)
 from pathways.signature import (
     Modality,
     Signature,
@@ -34,15 +45,20 @@ __all__ = [
     "DataError",
     "FamilyError",
     "FrozenPathway",
+    "ImproveConfig",
     "Inputs",
     "LearnConfig",
     "Link",
     "Modality",
+    "ModuleMissingError",
     "PathwayId",
     "PathwaySpec",
     "PathwaysError",
     "Progress",
+    "PruneConfig",
+    "Revised",
     "Revision",
+    "ShareConfig",
     "Signature",
     "SignatureError",
     "Source",
@@ -52,11 +68,16 @@ __all__ = [
     "TrainConfig",
     "WeightsError",
     "audio_signature",
+    "check_learnable",
     "check_task_name",
     "divide",
     "image_signature",
+    "improve",
     "learn",
+    "learn_sharing",
     "load_source",
+    "prune",
+    "reroot",
     "run_together",
     "table_signature",
     "text_signature",

@@ -6,6 +6,7 @@ PathwaysError (ValueError)
  │    └── TooLargeError      an input, or all of them together, are larger than allowed
  ├── SignatureError       an input does not have the signature it should have
  ├── FamilyError          an unknown model family, or one that cannot take this signature
+ │    └── ModuleMissingError   a user's own module cannot be imported in this process
  └── WeightsError         a weight file is damaged or of another format
 
 Every message says what happened, the value seen and what to do. All take one message
@@ -35,6 +36,10 @@ class SignatureError(PathwaysError):
 
 class FamilyError(PathwaysError):
     """A model family is unknown or does not fit the signature."""
+
+
+class ModuleMissingError(FamilyError):
+    """A module of a user's own cannot be imported here."""
 
 
 class WeightsError(PathwaysError):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,18 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pathways.errors import SignatureError, WeightsError
-from pathways.families import Body, make_body
-from pathways.model import PathwayModel, as_tensor, freeze
-from pathways.outputs import Output
+from pathways.families import Body, plain_options
+from pathways.filling import below, empty_body, empty_model, fill
+from pathways.model import PathwayModel, as_tensor, freeze, parameter_count
 from pathways.signature import Signature
 from pathways.spec import PathwaySpec
 from pathways.transfer import Source
-from pathways.weights import unpack
+from pathways.weights import pack, sha256, unpack
 
 Inputs = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.int32]
 """Images, sounds, rows of a table or token ids [n, *signature.shape]."""
 
-_BODY = "body."
+_BODY, _ADOPTED = "body.", "adopted."
 _PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
 _PROBES = 4
 _BATCH = 256  # rows a pathway runs at a time; bounds memory
@@ -58,7 +57,7 @@ class ProbeResult:
 
 
 class FrozenPathway:
-    """The model of one pathway with its source's body beside it, if it has one."""
+    """The model of one pathway with the body its links read beside it, if it has links."""
 
     def __init__(
         self,
@@ -69,7 +68,8 @@ class FrozenPathway:
     ) -> None:
         self.spec = spec
         self.model = model
-        self._source_body = source_body
+        self.source_body = source_body
+        """The source's, or the pathway's own copy of a former source's."""
         self._probes = probes
         freeze(model)
 
@@ -93,10 +93,11 @@ class FrozenPathway:
             raise WeightsError(f"{spec.id} needs source {spec.source}, got {given}")
         tensors = stored.tensors(checked=checked)
         probes = _take_probes(tensors, spec)
-        model = _empty_model(spec)
-        _fill(model, tensors, spec)
+        adopted = _take_adopted(tensors, spec)
+        model = empty_model(spec)
+        fill(model, tensors, spec)
         lent = load_body(source, checked=checked) if isinstance(source, StoredPathway) else source
-        return cls(spec, model, lent, probes)
+        return cls(spec, model, adopted or lent, probes)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
@@ -108,11 +109,11 @@ class FrozenPathway:
         self.model.body = body
 
     def tensors(self) -> Iterator[Tensor]:
-        """Everything in memory: weights, probes, and the weights of the source's body."""
+        """Everything in memory: weights, probes, and the weights of the body the links read."""
         yield from self.weights.values()
         yield from self._probes
-        if self._source_body is not None:
-            yield from self._source_body.state_dict().values()
+        if self.source_body is not None:
+            yield from self.source_body.state_dict().values()
 
     def probabilities(self, x: Inputs) -> NDArray[np.float32]:
         """Class probabilities float32 [n, classes] of inputs [n, *signature.shape]; of a task whose
@@ -144,13 +145,18 @@ class FrozenPathway:
 
     def as_source(self) -> Source:
         """What this pathway lends to a new task: its own body and head."""
-        return Source(id=self.spec.id, body=self.model.body, head=self.model.head)
+        return Source(
+            id=self.spec.id,
+            body=self.model.body,
+            head=self.model.head,
+            labels=self.spec.labels,
+        )
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
         model, lent = self.model, None
-        if self._source_body is not None:
-            lent = self._source_body(self._source_body.prepare(x))
+        if self.source_body is not None:
+            lent = self.source_body(self.source_body.prepare(x))
         answer: Tensor = model.output(model(model.body.prepare(x), lent))
         return answer
 
@@ -167,9 +173,9 @@ def load_source(stored: StoredPathway) -> Source:
     tensors = stored.tensors()
     body = _body_from(stored.spec, tensors)
     head = nn.Linear(body.width, len(stored.spec.labels))
-    _fill(head, _below("head.", tensors), stored.spec)
+    fill(head, below("head.", tensors), stored.spec)
     freeze(head)
-    return Source(id=stored.spec.id, body=body, head=head)
+    return Source(id=stored.spec.id, body=body, head=head, labels=stored.spec.labels)
 
 
 def load_body(stored: StoredPathway, *, checked: bool = False) -> Body:
@@ -205,6 +211,34 @@ def weight_tensors(
     return {**model.state_dict(), _PROBE_INPUT: x, _PROBE_OUTPUT: answers}
 
 
+def adopted_tensors(body: Body) -> dict[str, Tensor]:
+    """A former source's body as it stands in the weight file of the pathway that adopted it."""
+    return {_ADOPTED + name: tensor for name, tensor in body.state_dict().items()}
+
+
+def seal(spec: PathwaySpec, model: PathwayModel, lent: Body | None) -> StoredPathway:
+    """Freeze a model as another version of a pathway.
+
+    spec: as it shall be, but for what the weights decide: sizes, counts and the hash.
+    lent: the body the links read, the source's or the adopted one.
+    """
+    tensors = weight_tensors(model, lent, spec.signature)
+    own = parameter_count(model)
+    read = parameter_count(lent) if lent else 0
+    if lent and spec.adopted:
+        tensors.update(adopted_tensors(lent))
+    weights = pack(tensors)
+    sealed = replace(
+        spec,
+        options=plain_options(model.body.options),
+        source_width=lent.width if lent else 0,
+        parameters=own + read if spec.adopted else own,
+        active_parameters=own + read,
+        weights_sha256=sha256(weights),
+    )
+    return StoredPathway(spec=sealed, weights=weights)
+
+
 @contextmanager
 def _on_one_thread() -> Iterator[None]:
     """The number of threads decides how sums are split, and so the last bits of an answer: a
@@ -218,14 +252,10 @@ def _on_one_thread() -> Iterator[None]:
 
 
 def _body_from(spec: PathwaySpec, tensors: dict[str, Tensor]) -> Body:
-    body = _empty_model(spec).body
-    _fill(body, _below(_BODY, tensors), spec)
+    body = empty_model(spec).body
+    fill(body, below(_BODY, tensors), spec)
     freeze(body)
     return body
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _take_probes(tensors: dict[str, Tensor], spec: PathwaySpec) -> tuple[Tensor, Tensor]:
@@ -235,48 +265,11 @@ def _take_probes(tensors: dict[str, Tensor], spec: PathwaySpec) -> tuple[Tensor,
         raise WeightsError(f"the weight file of {spec.id} has no {error.args[0]}") from error
 
 
-def _empty_model(spec: PathwaySpec) -> PathwayModel:
-    """A model to fill: its own modules around weights that are all replaced.
-
-    Drawing fresh weights only to overwrite them would be most of the cost of waking a pathway.
-    """
-    options = tuple(sorted(spec.options.items()))
-    like = _model_like(
-        spec.family, spec.signature, options, len(spec.labels), spec.source_width, spec.output
-    )
-    return copy.deepcopy(like, {id(t): t for t in (*like.parameters(), *like.buffers())})
-
-
-@lru_cache(maxsize=64)
-def _model_like(
-    family: str,
-    signature: Signature,
-    options: tuple[tuple[str, int], ...],
-    classes: int,
-    lent: int,
-    output: Output,
-) -> PathwayModel:
-    model = PathwayModel(make_body(family, signature, dict(options)), classes, lent, output)
-    freeze(model)
-    return model
-
-
-def _fill(module: nn.Module, tensors: dict[str, Tensor], spec: PathwaySpec) -> None:
-    """Put `tensors` in the place of all weights, in the memory format the family chose.
-
-    They are copied to memory of their own: where a file's bytes begin would else decide which
-    kernel runs, and so the last bits of an answer.
-    """
-    wanted = module.state_dict()
-    given = {
-        name: torch.empty_like(wanted[name]).copy_(tensor)
-        if name in wanted and tensor.shape == wanted[name].shape
-        else tensor
-        for name, tensor in tensors.items()
-    }
-    try:
-        module.load_state_dict(given, assign=True)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"the weight file of {spec.id} does not fit its spec: {error}"
-        ) from error
+def _take_adopted(tensors: dict[str, Tensor], spec: PathwaySpec) -> Body | None:
+    if spec.adopted is None:
+        return None
+    given = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_ADOPTED)}
+    body = empty_body(spec.adopted.family, spec.signature, spec.adopted.options)
+    fill(body, below(_ADOPTED, given), spec)
+    freeze(body)
+    return body

@@ -6,26 +6,47 @@ calls both is `cluster/`.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pathways.data.task import TaskData
-from pathways.errors import DataError
-from pathways.families import default_family, make_body, plain_options
-from pathways.frozen import StoredPathway, weight_tensors
+from pathways.errors import DataError, FamilyError
+from pathways.families import (
+    Body,
+    check_family,
+    default_family,
+    is_own,
+    make_body,
+    plain_options,
+)
+from pathways.families.failures import failures_of
+from pathways.families.fitted import FittedBody
+from pathways.fitting import check_fitting, fit
+from pathways.frozen import FrozenPathway, StoredPathway, weight_tensors
 from pathways.held_out import Measured, measure, settle
 from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor, freeze, parameter_count
-from pathways.outputs import Number
+from pathways.outputs import Number, Output
+from pathways.signature import Signature
 from pathways.spec import PathwaySpec, Training
 from pathways.training import Progress, TrainConfig, train
-from pathways.transfer import Source, Transfer, choose_source, initialise_links, warm_start
+from pathways.transfer import (
+    Source,
+    Transfer,
+    best_lender,
+    initialise_links,
+    rank_sources,
+    warm_start,
+    why_unlinked,
+)
 from pathways.weights import pack, sha256
 
 
@@ -34,9 +55,10 @@ class LearnConfig:
     """How one task is learned."""
 
     family: str | None = None
-    """Family of models; None takes the default for the kind of input."""
+    """Family of models, or a module of your own as `package.module:Class`; None takes the default
+    for the kind of input."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Sizes of the family, for example {"hidden": 256}."""
+    """Options of the family, for example {"hidden": 256}; of a module of your own its arguments."""
     threshold: float = 0.7
     """Mean probability from which two classes are linked (§3.3)."""
     max_sources: int = 1
@@ -82,79 +104,156 @@ def divide(data: TaskData, config: LearnConfig) -> Examples:
     )
 
 
+def check_learnable(
+    config: LearnConfig, signature: Signature, *, weights: bool, output: Output = "classes"
+) -> type[Body]:
+    """The kind of body that a task of this signature would get, from a file of weights or not.
+
+    Raises DataError for links alone to a task whose target is a number, and FamilyError if the
+    settings do not go together, as far as that can be told without data: ModuleMissingError if a
+    module of a user's own cannot be imported in this process.
+    """
+    family = config.family or default_family(signature)
+    body_type, options = check_family(family, signature, config.options)
+    body_type.check_start(options, given=weights)
+    if issubclass(body_type, FittedBody):
+        check_fitting(config, output)
+    if output == "number" and config.shots == 0:
+        raise DataError(
+            "shots is 0, but the target is a number: there are no classes to link, so nothing to "
+            "answer from; give shots 1 or more"
+        )
+    return body_type
+
+
 def learn(
     pathway: PathwayId,
     data: TaskData,
     sources: Sequence[Source],
     config: LearnConfig,
     report: Callable[[Progress], None] = lambda progress: None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> StoredPathway:
     """Learn a new task from its data and at most one of `sources`, and freeze it.
 
+    initial: weights that a torchvision backbone or a module of a user's own starts from.
     Reproducible: same data, sources, config and number of threads give the same weights.
     Raises DataError or FamilyError; nothing outside the returned value is changed.
     """
+    with failures_of(config.family or default_family(data.signature)):
+        return _learn(pathway, data, sources, config, report, initial)
+
+
+def _learn(
+    pathway: PathwayId,
+    data: TaskData,
+    sources: Sequence[Source],
+    config: LearnConfig,
+    report: Callable[[Progress], None],
+    initial: Mapping[str, Tensor] | None,
+) -> StoredPathway:
     started = time.monotonic()
-    _check(data, config)
+    family = config.family or default_family(data.signature)
+    body_type = check_learnable(
+        config, data.signature, weights=initial is not None, output=data.output
+    )
     examples = divide(data, config)
-    transfer = None
-    if config.max_sources and data.values is None:
-        transfer = choose_source(examples.train, sources, config.threshold)
-    source = transfer.source if transfer else None
+    linkable = config.max_sources and data.output == "classes"
+    ranked = rank_sources(examples.train, sources, config.threshold) if linkable else []
+    transfer = best_lender(ranked) if body_type.lends else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = _expand(examples.train, config, transfer)
-        last = None
-        if config.shots != 0:
-            x, wanted = as_tensor(examples.train.x), as_tensor(_wanted(examples.train))
-            last = train(model, x, wanted, source, config.train, report)
+        model, last = _made(examples.train, transfer, config, report, initial)
     freeze(model)
+    remark = None
+    if ranked and transfer is None:
+        remark = why_unlinked(ranked[0], data.labels, family, reads=body_type.lends)
     found = _look(model, transfer, examples.held_out)
     training = Training(
         examples=len(examples.train) if last else 0,
         shots=config.shots,
-        epochs=last.epochs if last else 0,
+        epochs=last.epochs if last and body_type.lends else 0,
         seed=config.seed,
         train_accuracy=last.accuracy if last else 0.0,
         held_out_accuracy=found.accuracy,
         held_out_examples=len(examples.held_out or ()),
         seconds=round(time.monotonic() - started, 3),
         held_out_share=config.held_out_share,
+        remark=remark,
         held_out_r2=found.r2,
         held_out_rmse=found.rmse,
         held_out_coverage=found.coverage,
     )
-    return _store(pathway, data, config, model, transfer, training)
-
-
-def _check(data: TaskData, config: LearnConfig) -> None:
-    """Raises DataError for what no pathway can come of."""
-    if data.values is not None and config.shots == 0:
-        raise DataError(
-            f"shots is 0, but {data.labels[0]} is a number: there are no classes to link, so "
-            "nothing to answer from; give shots 1 or more"
-        )
+    stored = stored_pathway(pathway, data, config, model, transfer, training)
+    if is_own(family):
+        _check_restored(stored, transfer)
+    return stored
 
 
 def _wanted(data: TaskData) -> NDArray[np.int64] | NDArray[np.float32]:
     return data.y if data.values is None else data.values
 
 
-def _expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
-    """Steps 1 and 3: a new model for this training data, with links where a source was found."""
-    body = make_body(
-        config.family or default_family(data.signature), data.signature, config.options
-    )
+def _made(
+    data: TaskData,
+    transfer: Transfer | None,
+    config: LearnConfig,
+    report: Callable[[Progress], None],
+    initial: Mapping[str, Tensor] | None,
+) -> tuple[PathwayModel, Progress | None]:
+    """Steps 1 to 5: a model of the task, trained or fitted, and how far that came."""
+    family = config.family or default_family(data.signature)
+    body = make_body(family, data.signature, config.options)
+    if initial is not None:
+        body.begin_from(initial)
+    if isinstance(body, FittedBody):
+        return fit(body, data, config, report)
+    model = _expand(body, data, transfer, warm=config.warm_start and initial is None)
+    return model, _train(model, data, transfer, config, report)
+
+
+def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
+    """A module of a user's own may hold what is not in its weight file: raises FamilyError."""
+    loaded = FrozenPathway.load(stored, transfer.source.body if transfer else None)
+    if not loaded.verify().identical:
+        raise FamilyError(
+            f"{stored.spec.family} gives other answers once it is stored and loaded: whatever it "
+            "computes with must be a parameter or a buffer"
+        )
+
+
+def _expand(body: Body, data: TaskData, transfer: Transfer | None, *, warm: bool) -> PathwayModel:
+    """Steps 1 and 3: a new model, with links where a source was found."""
     lent = transfer.source.body.width if transfer else 0
     model = PathwayModel(body, len(data.labels), lent, data.output)
     if transfer:
         initialise_links(model, transfer)
-        if config.warm_start:
+        if warm:
             warm_start(model, transfer.source)
     model.body.calibrate(as_tensor(data.x))
     if isinstance(model.output, Number) and data.values is not None:
         model.output.measure(as_tensor(data.values))
     return model
+
+
+def _train(
+    model: PathwayModel,
+    data: TaskData,
+    transfer: Transfer | None,
+    config: LearnConfig,
+    report: Callable[[Progress], None],
+) -> Progress | None:
+    """Step 5; None if there is nothing to learn from but links."""
+    if config.shots == 0:
+        return None
+    source = transfer.source if transfer else None
+    last = train(model, as_tensor(data.x), as_tensor(_wanted(data)), source, config.train, report)
+    if not math.isfinite(last.loss):
+        raise FamilyError(
+            f"training {config.family or default_family(data.signature)} came to a loss of "
+            f"{last.loss}; lower the learning rate"
+        )
+    return last
 
 
 def _look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None) -> Measured:
@@ -167,7 +266,7 @@ def _look(model: PathwayModel, transfer: Transfer | None, data: TaskData | None)
     return measure(model, source, data)
 
 
-def _store(
+def stored_pathway(
     pathway: PathwayId,
     data: TaskData,
     config: LearnConfig,
@@ -175,7 +274,10 @@ def _store(
     transfer: Transfer | None,
     training: Training,
 ) -> StoredPathway:
-    """Step 6: the frozen pathway as bytes and their description."""
+    """Step 6: the frozen pathway as bytes and their description.
+
+    model: made as `config` says, or with other sizes; `transfer` names what its links read.
+    """
     source = transfer.source if transfer else None
     weights = pack(weight_tensors(model, source.body if source else None, data.signature))
     spec = PathwaySpec(

@@ -47,11 +47,11 @@ def run_together(asked: Sequence[Asked]) -> list[NDArray[np.float32]]:
 def _shape(pathway: FrozenPathway, x: Inputs) -> Hashable:
     """Equal for pathways that can share a pack; None for one that had better run alone."""
     spec = pathway.spec
-    if spec.source or spec.parameters > _SMALL or not 0 < len(x) <= _MOST_ROWS:
+    if spec.source_width or spec.parameters > _SMALL or not 0 < len(x) <= _MOST_ROWS:
         return None
     if not pathway.model.body.vectorises or spec.output != "classes":
         return None
-    options = tuple(sorted(spec.options.items()))
+    options = tuple(sorted(spec.options.items()))  # families that vectorise have plain sizes only
     return spec.family, options, spec.signature, len(spec.labels)
 
 

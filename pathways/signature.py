@@ -11,6 +11,7 @@ import numpy as np
 from pathways.errors import SignatureError
 
 Modality = Literal["image", "audio", "table", "text"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 DEFAULT_RATE_HZ = 8_000
 DEFAULT_CLIP_SAMPLES = 8_000  # one second: 97 % of spoken digits are shorter

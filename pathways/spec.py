@@ -34,6 +34,8 @@ class Training:
     seconds: float
     held_out_share: float = 0.1
     """What was set aside; with the same data, seed and share the same examples are again."""
+    remark: str | None = None
+    """Why no link was made, where an earlier task is alike."""
     held_out_r2: float | None = None
     """Of a number, on what was set aside: share of its variance that is explained, at most 1."""
     held_out_rmse: float | None = None
@@ -58,6 +60,16 @@ class Revision:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """A copy of a former source's body in the pathway's own weight file."""
+
+    family: str
+    options: dict[str, Any]
+    of: PathwayId
+    """Whose body it is a copy of; that pathway may be gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PathwaySpec:
     """Everything about a pathway but its weights."""
 
@@ -69,16 +81,18 @@ class PathwaySpec:
     options: dict[str, Any]
     source: PathwayId | None
     source_width: int
-    """Hidden units read from the source; 0 without one."""
+    """Hidden units read from the source or the adopted body; 0 without either."""
     links: tuple[Link, ...]
     parameters: int
-    """Own weights, without the source's."""
+    """Own weights, an adopted body's among them, without the source's."""
     active_parameters: int
     """Weights that one prediction touches: own ones and the source's body."""
     weights_sha256: str
     training: Training
     revision: Revision | None = None
     """None of the first version, which was learned from nothing or over a link."""
+    adopted: Adopted | None = None
+    """The body the links read in the place of a source's: such a pathway depends on nobody."""
     output: Output = "classes"
     """Whether it answers with probabilities of its labels, or with a number of that name."""
 
@@ -92,7 +106,8 @@ class PathwaySpec:
             "source": str(self.source) if self.source else None,
             "links": [vars(link) for link in self.links],
             "training": vars(self.training),
-            "revision": _revision_fields(self.revision) if self.revision else None,
+            "revision": _with_plain_id(self.revision) if self.revision else None,
+            "adopted": _with_plain_id(self.adopted) if self.adopted else None,
         }
 
     def to_json(self) -> str:
@@ -133,11 +148,13 @@ def _typed(fields: dict[str, Any]) -> dict[str, Any]:
     fields["source"] = PathwayId.parse(fields["source"]) if fields["source"] else None
     fields["links"] = tuple(Link(**link) for link in fields["links"])
     fields["training"] = Training(**fields["training"])
-    if revision := fields.get("revision"):  # absent from specs of earlier releases
-        of = PathwayId.parse(revision["of"])
-        fields["revision"] = Revision(kind=revision["kind"], of=of, facts=dict(revision["facts"]))
+    # Both are absent from specs of earlier releases.
+    if revision := fields.get("revision"):
+        fields["revision"] = Revision(**{**revision, "of": PathwayId.parse(revision["of"])})
+    if adopted := fields.get("adopted"):
+        fields["adopted"] = Adopted(**{**adopted, "of": PathwayId.parse(adopted["of"])})
     return fields
 
 
-def _revision_fields(revision: Revision) -> dict[str, Any]:
-    return {"kind": revision.kind, "of": str(revision.of), "facts": dict(revision.facts)}
+def _with_plain_id(part: Revision | Adopted) -> dict[str, Any]:
+    return {**vars(part), "of": str(part.of)}

@@ -64,15 +64,17 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far training is after an epoch."""
+    """How far training is after an epoch, or fitting after a part of it."""
 
     epoch: int
     epochs: int
     loss: float
-    """Mean loss of the epoch, nats."""
+    """Mean loss of the epoch, nats; NaN of what is fitted."""
     accuracy: float
     """Share of training examples that were right during the epoch, 0..1; of numbers the share of
-    their variance that was explained, or 0."""
+    their variance that was explained, or 0; NaN until a model is fitted."""
+    unit: str = "epoch"
+    """What is counted: `epoch`, or what a fitted family is made of, for example `tree`."""
 
 
 Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -146,14 +148,20 @@ def train(
 
     def objective(rows: Tensor) -> tuple[Tensor, Tensor]:
         prepared, lent = inputs(rows)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.mixed_precision):
-            hidden = model.body(prepared)
-        own = model.head(hidden.float())
+        own = model.head(hidden_units(model.body, prepared, config))
         raw = model.combine(own, lent)
         return _loss(model, raw, own, y[rows], config), raw
 
     model.train()
-    return minimise(model.parameters(), objective, y, config, report, model.output.right)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return minimise(trained, objective, y, config, report, model.output.right)
+
+
+def hidden_units(body: Body, prepared: Tensor, config: TrainConfig) -> Tensor:
+    """Hidden units float32 [n, width] of a body that is trained, computed as `config` says."""
+    with torch.autocast(prepared.device.type, torch.bfloat16, enabled=config.mixed_precision):
+        hidden: Tensor = body(prepared)
+    return hidden.float()
 
 
 class _FixedInputs:

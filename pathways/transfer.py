@@ -38,6 +38,8 @@ class Source:
     id: PathwayId
     body: Body
     head: nn.Linear
+    labels: tuple[str, ...] = ()
+    """Its classes by name."""
 
     def hidden(self, x: Tensor) -> Tensor:
         """Hidden units [n, width] of raw inputs."""
@@ -93,20 +95,47 @@ def expected_accuracy(links: Sequence[Link], shares: NDArray[np.float64]) -> flo
     return sum(right.values())
 
 
-def choose_source(data: TaskData, sources: Sequence[Source], threshold: float) -> Transfer | None:
-    """The one source whose links promise most, or None if no class reaches the threshold."""
+def rank_sources(data: TaskData, sources: Sequence[Source], threshold: float) -> list[Transfer]:
+    """The sources of which a class reaches the threshold, those whose links promise most first."""
     shares = data.counts() / len(data)
     if data.counts().max() > _SIMILARITY_EXAMPLES:
         data = data.shots(_SIMILARITY_EXAMPLES, np.random.default_rng(0))
     x = as_tensor(data.x)
-    best: Transfer | None = None
+    alike = []
     for source in sources:
         given = source.probabilities(source.hidden(x)).numpy()
         links = find_links(class_similarity(given, data.y, len(data.labels)), threshold)
         promise = expected_accuracy(links, shares)
-        if links and (best is None or promise > best.expected_accuracy):
-            best = Transfer(source=source, links=links, expected_accuracy=promise)
-    return best
+        if links:
+            alike.append(Transfer(source=source, links=links, expected_accuracy=promise))
+    return sorted(alike, key=lambda transfer: -transfer.expected_accuracy)
+
+
+def choose_source(data: TaskData, sources: Sequence[Source], threshold: float) -> Transfer | None:
+    """The one source whose links promise most, of those that have hidden units to lend, or None
+    if no class of theirs reaches the threshold."""
+    return best_lender(rank_sources(data, sources, threshold))
+
+
+def best_lender(ranked: Sequence[Transfer]) -> Transfer | None:
+    """The first that has hidden units to lend, or None."""
+    return next((transfer for transfer in ranked if transfer.source.body.lends), None)
+
+
+def why_unlinked(best: Transfer, labels: Sequence[str], family: str, *, reads: bool) -> str:
+    """Why a task with these labels has no links though `best` is like it.
+
+    reads: whether the task's own family could read a source.
+    """
+    link = max(best.links, key=lambda link: link.similarity)
+    there = best.source.labels[link.source_class : link.source_class + 1] or (link.source_class,)
+    alike = (
+        f"most similar to {best.source.id.task} "
+        f"({there[0]} → {labels[link.target_class]} {link.similarity:.2f})"
+    )
+    if reads:
+        return f"{alike}, which has no hidden units to lend"
+    return f"{alike}, but a model of family {family} has no hidden layer that links could lead to"
 
 
 @torch.no_grad()

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from benchmarks.paper.profiles import Dispatching
 from benchmarks.paper.systems.joint import JointTraining
-from cluster.expansion import learn_routing, sample
+from cluster.expansion import learn_routing
 from dispatcher import Dispatcher, Router, make_features, merge, rows_by_task
 from pathways import FrozenPathway, TaskData
+from pathways.sampling import sample
 
 Data = Mapping[str, tuple[TaskData, TaskData]]
 """Task → (train, test)."""

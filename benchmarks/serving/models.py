@@ -71,7 +71,7 @@ def make_store(root: Path, count: int, data_dir: Path | None, bars: Progress) ->
             routing = learn_routing(features_for(train.signature), train)
             learned = write(store, pathway, routing)
             entry = learned.entry(f"{number:08d}-{name}", datetime.now(UTC))
-            registry = log.commit(registry, [entry])
+            registry = log.publish(registry, [entry])
         inputs[name] = np.asarray(test.x[:64])
         bars.update(bar, advance=1)
     return Served(store=root, tasks=tuple(inputs), inputs=inputs)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from deploy.v1 import learning, network, predict
+from deploy.v1 import learning, network, predict, revisions
 
 __all__ = ["router"]
 
@@ -10,3 +10,4 @@ router = APIRouter()
 router.include_router(predict.router)
 router.include_router(learning.router)
 router.include_router(network.router)
+router.include_router(revisions.router)

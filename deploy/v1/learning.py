@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import ValidationError
 
+from cluster.asking import learning, sharing
 from cluster.errors import TaskNameTaken
 from cluster.handle import Expansion
-from deploy.bodies import FORM, JSON, UnknownBodyType, content_type, parse_json, read_body, reason
+from cluster.messages import NewTask
+from cluster.orders import SHARED
+from deploy.bodies import FORM, JSON
 from deploy.problems import problems
 from deploy.served import Served, served
+from deploy.v1.examples import Sent, sent
 from deploy.v1.messages import (
     Accepted,
     ExpansionInfo,
@@ -23,10 +26,10 @@ from deploy.v1.messages import (
     LearnOptions,
     expansion_info,
 )
-from deploy.v1.uploads import load_upload, upload_form
-from pathways import DataError, check_task_name
-from pathways.data.load import Loaded, load_task
-from pathways.families import FAMILIES, check_family
+from deploy.v1.uploads import FILE, WEIGHTS
+from pathways import DataError, FamilyError, check_task_name
+from pathways.families import check_family_name, is_own
+from pathways.revising import ShareConfig
 
 router = APIRouter()
 
@@ -38,14 +41,15 @@ _BODY: dict[str, Any] = {
     },
 }
 _STAGES = {
-    "description": "Events `progress`, then `learned` or `failed`; the data of each is the status",
+    "description": "Events `progress`, then `learned`, `unchanged` or `failed`; their data are "
+    "the status",
     "content": {
         "text/event-stream": {
             "itemSchema": {
                 "type": "object",
                 "required": ["event", "data"],
                 "properties": {
-                    "event": {"enum": ["progress", "learned", "failed"]},
+                    "event": {"enum": ["progress", "learned", "unchanged", "failed"]},
                     "data": {
                         "type": "string",
                         "contentMediaType": JSON,
@@ -66,45 +70,35 @@ _STAGES = {
     summary="Learn a new task from labelled examples",
 )
 async def learn(request: Request, response: Response) -> Accepted:
-    sen, kind = served(request), content_type(request)
-    if kind == JSON:
-        accepted = await _learn_path(sen, request)
-    elif kind == FORM:
-        accepted = await _learn_upload(sen, request)
-    else:
-        raise UnknownBodyType(
-            f"content type {kind or '(none)'} cannot be read; send {FORM} with files, or {JSON} "
-            "with a path"
-        )
+    sen = served(request)
+    async with sent(request, sen, LearnBody, LearnOptions, beside=(SHARED, WEIGHTS)) as asked:
+        _check(sen, asked.task, asked.options)
+        new, notes = await _new_task(sen, asked)
+    accepted = await begin(sen, new, notes)
     response.headers["Location"] = accepted.status
     return accepted
 
 
-async def _learn_path(sen: Served, request: Request) -> Accepted:
-    body = await read_body(request, sen.config.serve.max_body_bytes)
-    try:
-        asked = LearnBody.model_validate(parse_json(body))
-    except ValidationError as error:
-        raise DataError(f"the JSON body cannot be used: {reason(error)}") from error
-    _check(sen, asked.task, asked.options)
-    loaded = await asyncio.to_thread(load_task, asked.path, target=asked.target)
-    return await _begin(sen, asked.task, loaded, asked.options)
-
-
-async def _learn_upload(sen: Served, request: Request) -> Accepted:
-    max_bytes = sen.config.serve.max_upload_bytes
-    async with upload_form(request, max_bytes) as form:
-        options = _options(form.options)
-        _check(sen, form.task, options)
-        loaded = await asyncio.to_thread(load_upload, form, max_bytes)
-    return await _begin(sen, form.task, loaded, options)
-
-
-def _options(text: str) -> LearnOptions:
-    try:
-        return LearnOptions.model_validate(parse_json(text.encode()))
-    except ValidationError as error:
-        raise DataError(f"the options cannot be used: {reason(error)}") from error
+async def _new_task(sen: Served, asked: Sent[LearnOptions]) -> tuple[NewTask, tuple[str, ...]]:
+    """What is to be learned, and what was done to the data on the way."""
+    options, partner = asked.options, asked.options.share_with
+    if (partner is None) == (SHARED in asked.names):
+        raise DataError(
+            "to share units takes both the option share_with and data of that task, as `shared` "
+            f"files or shared_path; got {'the data' if partner is None else 'the option'} alone"
+        )
+    if partner is None:
+        loaded = await asked.load(FILE, None, asked.target)
+        weights = await asked.content(WEIGHTS) if WEIGHTS in asked.names else None
+        new = await asyncio.to_thread(learning, asked.task, loaded.data, options.config(), weights)
+        return new, loaded.notes
+    registry = sen.view.registry
+    signature = registry.entry(partner).spec.signature
+    loaded = await asked.load(FILE, signature, None)
+    shared = await asked.load(SHARED, signature, None)
+    how = ShareConfig(budget=options.forget_budget)
+    new = sharing(registry, asked.task, loaded.data, partner, shared.data, options.config(), how)
+    return new, (*loaded.notes, *shared.notes)
 
 
 def _check(sen: Served, task: str, options: LearnOptions) -> None:
@@ -112,21 +106,31 @@ def _check(sen: Served, task: str, options: LearnOptions) -> None:
     check_task_name(task)
     if task in sen.view.registry.current:
         raise TaskNameTaken(f"task {task!r} is learned already; choose another name")
-    if options.family is not None and options.family not in FAMILIES:
-        raise DataError(f"unknown family {options.family!r}; known are {', '.join(FAMILIES)}")
-
-
-async def _begin(sen: Served, task: str, loaded: Loaded, options: LearnOptions) -> Accepted:
     if options.family is not None:
-        check_family(options.family, loaded.data.signature, {})
-    expansion = await sen.client.learn(task, loaded.data, options.config())
+        check_family_name(options.family)
+        _check_module(options.family, sen.config.expansion.modules)
+
+
+def _check_module(family: str, allowed: Sequence[str]) -> None:
+    """Importing a module runs its code, so only what the owner names is imported for strangers."""
+    module = family.partition(":")[0]
+    if is_own(family) and not any(module == a or module.startswith(f"{a}.") for a in allowed):
+        raise FamilyError(
+            f"{family} may not be used over HTTP; allow its package in the setting "
+            f"expansion.modules (now {', '.join(allowed) or 'none'})"
+        )
+
+
+async def begin(sen: Served, new: NewTask, notes: Sequence[str]) -> Accepted:
+    """Hand a task over; from here on it is not lost. Raises what Client.submit raises."""
+    expansion = await sen.client.submit(new)
     status = f"/v1/expansions/{expansion.request}"
     return Accepted(
         expansion=expansion.request,
-        task=task,
+        task=new.task,
         status=status,
         events=f"{status}/events",
-        notes=list(loaded.notes),
+        notes=list(notes),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.messages import ExpansionStatus, Stage, Verification
 from cluster.registry import PathwayEntry, Registry
+from deploy.v1.examples import ExamplesBody
 from pathways import LearnConfig, TrainConfig
 
 TARGET = "Column with the number to predict; classes are learned if left out"
@@ -23,8 +24,12 @@ class LearnOptions(BaseModel):
 
     family: str | None = Field(
         default=None,
-        description="Images: mlp (default) or cnn; sounds: melcnn (default) or lstm; tables: mlp; "
-        "text: bag",
+        description="Of images mlp (default), cnn or torchvision; of sounds melcnn (default) or "
+        "lstm; of tables mlp; of text bag; of all svm or forest; or package.module:Class, where "
+        "the setting expansion.modules allows it",
+    )
+    family_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the family, or arguments of the class"
     )
     shots: int | None = Field(
         default=None,
@@ -42,11 +47,20 @@ class LearnOptions(BaseModel):
         default=0.7, gt=0, le=1, description="Mean probability that makes a link"
     )
     seed: int = Field(default=0, ge=0, le=_MOST_SEED, description="Of weights and order")
+    share_with: str | None = Field(
+        default=None,
+        description="A known task whose units are trained too (graceful forgetting); takes data of "
+        "that task as `shared` files or shared_path",
+    )
+    forget_budget: float = Field(
+        default=0.02, gt=0, lt=1, description="Most that task may lose, as a share of its examples"
+    )
 
     def config(self) -> LearnConfig:
         """The same for `pathways`."""
         return LearnConfig(
             family=self.family,
+            options=self.family_options,
             shots=self.shots,
             threshold=self.threshold,
             seed=self.seed,
@@ -58,13 +72,16 @@ class LearnOptions(BaseModel):
         )
 
 
-class LearnBody(BaseModel):
+class LearnBody(ExamplesBody):
     """A task whose data lie where the replicas can read them."""
 
-    model_config = ConfigDict(extra="forbid")
-
     task: str = Field(examples=["digits"])
-    path: str = Field(description="Folder of class folders, .npz, .parquet or .csv")
+    shared_path: str | None = Field(
+        default=None, description="Data of the task that units are shared with"
+    )
+    weights_path: str | None = Field(
+        default=None, description="Safetensors file that the family starts from"
+    )
     target: str | None = Field(default=None, description=TARGET)
     options: LearnOptions = LearnOptions()
 
@@ -80,6 +97,12 @@ class LearnForm(BaseModel):
         "with `class/name.png` as its file name",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
     )
+    shared: list[bytes] = Field(
+        default=[],
+        description="The same for the task that units are shared with",
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    weights: bytes = Field(default=b"", description="Safetensors file that the family starts from")
 
 
 class Accepted(BaseModel):
@@ -100,10 +123,12 @@ class ExpansionInfo(BaseModel):
     stage: Stage
     epoch: int
     epochs: int = Field(description="Planned; 0 until training starts")
+    unit: str = Field(description="What epoch counts: of a fitted model its parts, such as tree")
     loss: float | None
     accuracy: float | None = Field(description="On the training data of the last epoch, 0..1")
     network_version: int | None = Field(description="The version that has the task, once learned")
     error: str | None
+    outcome: str | None = Field(description="What came of a revision, in a sentence")
 
 
 class ExpansionsReply(BaseModel):
@@ -128,6 +153,9 @@ class VersionInfo(BaseModel):
     held_out_r2: float | None = Field(description="In the place of the accuracy, of a number")
     weights_sha256: str
     learned_at: str
+    revision: str | None = Field(description="What was done to make it of an earlier version")
+    of: str | None = Field(description="That earlier version")
+    facts: dict[str, float | int | str] = Field(description="What was measured when it was made")
 
 
 class VersionsReply(BaseModel):
@@ -166,7 +194,7 @@ def versions_reply(registry: Registry, task: str) -> VersionsReply:
 
 
 def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
-    spec = entry.spec
+    spec, revision = entry.spec, entry.spec.revision
     return VersionInfo(
         pathway=str(entry.id),
         version=entry.id.version,
@@ -180,6 +208,9 @@ def _version(entry: PathwayEntry, in_service: bool) -> VersionInfo:
         held_out_r2=spec.training.held_out_r2,
         weights_sha256=spec.weights_sha256,
         learned_at=entry.learned_at,
+        revision=revision.kind if revision else None,
+        of=str(revision.of) if revision else None,
+        facts=dict(revision.facts) if revision else {},
     )
 
 

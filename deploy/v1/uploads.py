@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,24 +15,19 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from deploy.bodies import check_head
-from pathways import DataError, PathwaysError
+from pathways import DataError, PathwaysError, Signature
 from pathways.data.archives import MAX_ENTRIES, open_zip
 from pathways.data.load import Loaded, load_task
 
+FILE = "file"
+"""The field of the examples of the task itself; files of any other unknown field count as such."""
+
+WEIGHTS = "weights"
+"""The field of a file of weights to start from."""
+
 _SINGLE = (".npz", ".parquet", ".csv")
-_ARCHIVES = (
-    ".zip",
-    ".tar",
-    ".gz",
-    ".tgz",
-    ".bz2",
-    ".xz",
-    ".7z",
-    ".rar",
-    ".zst",
-    ".npz",
-    ".parquet",
-)
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_ARCHIVES = (*_PACKED, ".npz", ".parquet")
 _MAX_NAME_BYTES = 200
 _LITTER = "__MACOSX"  # what macOS adds to zip archives
 
@@ -47,25 +42,42 @@ class File:
 
 @dataclass(frozen=True)
 class UploadForm:
-    """A multipart request that teaches a task."""
+    """A multipart request with labelled examples."""
 
-    task: str
-    options: str
-    files: Sequence[File]
-    target: str | None = None
-    """Column with the number to predict."""
+    fields: Mapping[str, str]
+    files: Mapping[str, Sequence[File]]
+    """By the name of their field: FILE for the examples of the task itself."""
+
+    @property
+    def options(self) -> str:
+        """JSON text."""
+        return self.fields.get("options", "{}")
+
+    def content(self, name: str) -> bytes:
+        """The one file of a field, as it is. Blocks; raises DataError if there are more."""
+        files = self.files[name]
+        if len(files) > 1:
+            raise DataError(f"{len(files)} files of {name} were sent; send one")
+        with files[0].open() as content:
+            return content.read()
 
 
 @asynccontextmanager
-async def upload_form(request: Request, max_bytes: int) -> AsyncIterator[UploadForm]:
-    """The form; its files are there until the end of the block. Raises DataError."""
+async def upload_form(
+    request: Request, max_bytes: int, beside: Collection[str] = (), task: bool = True
+) -> AsyncIterator[UploadForm]:
+    """The form; its files are there until the end of the block.
+
+    beside: fields that may hold files of other examples; task: it must name a task. Raises
+    DataError.
+    """
     # A form is parsed as it streams in, so without an announced length it could grow unchecked.
     if not request.headers.get("content-length", "").isdecimal():
         raise DataError("an upload needs a Content-Length header")
     check_head(request, max_bytes)
     form = await _parsed(request)
     try:
-        yield _read(form)
+        yield _read(form, beside, {"task", "options", "target"} if task else {"options"})
     finally:
         await form.close()
 
@@ -79,34 +91,44 @@ async def _parsed(request: Request) -> FormData:
         ) from error
 
 
-def _read(form: FormData) -> UploadForm:
-    parts = form.multi_items()
-    fields = {name: part for name, part in parts if isinstance(part, str)}
-    sent = [part for _, part in parts if isinstance(part, UploadFile)]
-    if unknown := sorted(set(fields) - {"task", "options", "target"}):
+def _read(form: FormData, beside: Collection[str], known: set[str]) -> UploadForm:
+    fields = {name: part for name, part in form.multi_items() if isinstance(part, str)}
+    if unknown := sorted(set(fields) - known):
         raise DataError(
-            f"the form has a field {unknown[0]!r}; known are task, options, target and files"
+            f"the form has a field {unknown[0]!r}; known are "
+            f"{', '.join(sorted(known | set(beside), reverse=True))} and files"
         )
-    if "task" not in fields:
+    if "task" in known and "task" not in fields:
         raise DataError("the form has no field 'task' with the name of the new task")
-    if not sent:
+    files: dict[str, list[File]] = {}
+    for name, part in form.multi_items():
+        if isinstance(part, UploadFile):
+            role = name if name in beside else FILE
+            files.setdefault(role, []).append(File(part.filename or "", _opener(part.file)))
+    if FILE not in files:
         raise DataError("the form holds no file; send one archive, or files named class/name.png")
-    files = [File(part.filename or "", _opener(part.file)) for part in sent]
-    return UploadForm(
-        fields["task"], fields.get("options", "{}"), files, fields.get("target") or None
-    )
+    return UploadForm(fields, files)
 
 
 def _opener(file: IO[bytes]) -> Callable[[], IO[bytes]]:
     return lambda: file
 
 
-def load_upload(form: UploadForm, max_bytes: int) -> Loaded:
-    """The task in uploaded files, which may unpack to `max_bytes`. Blocks; raises PathwaysError."""
+def load_upload(
+    files: Sequence[File],
+    max_bytes: int,
+    signature: Signature | None = None,
+    target: str | None = None,
+) -> Loaded:
+    """The task in uploaded files, which may unpack to `max_bytes`; `signature`: of a known task;
+    `target`: the column of a number to predict.
+
+    Blocks; raises PathwaysError.
+    """
     with TemporaryDirectory(prefix="sen-upload-", ignore_cleanup_errors=True) as root:
         try:
-            path = _lay_out(form.files, Path(root), max_bytes)
-            return load_task(path, max_bytes=max_bytes, target=form.target)
+            where = _lay_out(files, Path(root), max_bytes)
+            return load_task(where, signature=signature, max_bytes=max_bytes, target=target)
         except PathwaysError as error:
             told = str(error).replace(f"{root}/data/", "").replace(f"{root}/data", "the upload")
             raise type(error)(told.replace(f"{root}/", "")) from error

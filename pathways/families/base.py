@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from pathways.errors import FamilyError
+from pathways.families.options import Arguments
 from pathways.signature import Modality, Signature
 
 
@@ -19,9 +21,16 @@ class Body(nn.Module):
     """
 
     modalities: ClassVar[tuple[Modality, ...]]
+    """The kinds of input it reads."""
     Options: ClassVar[type[Any]]
     vectorises: ClassVar[bool] = True
     """Whether torch.vmap can run many of them as one."""
+    units: ClassVar[str | None] = None
+    """The option that is `width`, where hidden units can be left out one by one: each is then
+    one place of the first dimension of every weight that makes it."""
+    lends: ClassVar[bool] = True
+    """Whether it has hidden units that a later task can read over links, and can itself stand
+    beside what it reads of an earlier one."""
     width: int
 
     def __init__(self, signature: Signature, options: Any) -> None:
@@ -48,20 +57,31 @@ class Body(nn.Module):
         """Hidden units float32 [n, width] of prepared inputs."""
         raise TypeError(f"{type(self).__name__} does not say how it computes hidden units")
 
-
-def read_options(family: str, options_type: type[Any], values: dict[str, Any]) -> Any:
-    """A family's options from plain values; unknown or wrong ones raise FamilyError."""
-    known = {f.name: f for f in fields(options_type)}
-    for name, value in values.items():
-        if name not in known:
+    @classmethod
+    def check_start(cls, options: Any, *, given: bool) -> None:
+        """Raises FamilyError if a file of weights to start from is given and has no use, or is
+        not and is needed."""
+        if given:
             raise FamilyError(
-                f"family {family} has no option {name!r}; its options are {', '.join(known)}"
+                "only a torchvision backbone or a module of your own can start from a file of "
+                "weights; leave the file out"
             )
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise FamilyError(f"option {name} of family {family} must be 1 or more, got {value!r}")
-    return options_type(**values)
+
+    def begin_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from weights that a user gives; raises FamilyError if they do not fit."""
+        raise TypeError(f"{type(self).__name__} does not say how it starts from weights")
+
+
+def check_refillable(module: nn.Module, name: str) -> None:
+    """Raises FamilyError if weights cannot be put into a module from a plain file of them."""
+    try:
+        module.load_state_dict(dict(module.state_dict()))
+    except Exception as error:
+        raise FamilyError(
+            f"{name} cannot be filled from a file of weights: {error}; take another"
+        ) from error
 
 
 def plain_options(options: Any) -> dict[str, Any]:
     """Options as plain values for a JSON spec."""
-    return asdict(options)
+    return options.values() if isinstance(options, Arguments) else asdict(options)

@@ -26,6 +26,7 @@ class CnnBody(Body):
 
     modalities = ("image",)
     Options = CnnOptions
+    units = "hidden"
 
     def __init__(self, signature: Signature, options: CnnOptions) -> None:
         super().__init__(signature, options)

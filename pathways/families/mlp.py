@@ -28,6 +28,7 @@ class MlpBody(Body):
 
     modalities = ("image", "table")
     Options = MlpOptions
+    units = "hidden"
 
     def __init__(self, signature: Signature, options: MlpOptions) -> None:
         super().__init__(signature, options)

@@ -21,7 +21,10 @@ from cluster.lifecycle import start_head, stop_head
 from deploy.flags import free_port
 
 SEN = Path(sys.executable).with_name("sen")
-COMMANDS = ("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status")
+COMMANDS = (
+    *("demo", "up", "down", "learn", "predict", "tasks", "network", "verify", "status"),
+    *("improve", "prune", "versions", "rollback", "remove"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +128,33 @@ def test_learn_predict_and_mistakes(home: Path, network: int, shapes: Path, tmp_
     assert "all 1 tasks are as they were learned" in sen(home, "verify").stdout
 
 
+def test_a_task_is_made_smaller_brought_back_and_removed(
+    home: Path, network: int, shapes: Path, tmp_path: Path
+) -> None:
+    assert sen(home, "learn", "forms", "--data", shapes).returncode == 0
+    refused(sen(home, "prune", "nobody", "--data", shapes), "nobody")
+    refused(sen(home, "prune", "forms", "--data", shapes, "--max-loss", "x"), "no share", "0.5%")
+    refused(sen(home, "rollback", "forms"), "no earlier version")
+    refused(sen(home, "improve", "forms", "--data", shapes, "--from", "forms"), "from itself")
+    refused(sen(home, "improve", "forms"), "--data", "--auto")
+    done = sen(home, "prune", "forms", "--data", shapes, "--max-loss", "20%", "--keep", "16")
+    assert done.returncode == 0, done.stderr
+    assert "forms@2 is in service" in done.stdout
+    versions = json.loads(sen(home, "versions", "forms", "--json").stdout)["versions"]
+    first, second = versions
+    assert (second["in_service"], second["revision"], second["of"]) == (True, "pruned", "forms@1")
+    assert second["parameters"] < first["parameters"]
+    assert "pruned of forms@1" in sen(home, "versions", "forms").stdout
+    assert "forms@1 is in service" in sen(home, "rollback", "forms").stdout
+    assert "forms" in sen(home, "tasks").stdout
+    assert "Remove task forms" in sen(home, "remove", "forms").stdout  # it asks; nobody answers
+    assert "forms@1" in sen(home, "tasks").stdout
+    done = sen(home, "remove", "forms", "--yes")
+    assert "task forms is removed" in done.stdout, done.stderr
+    assert "forms@" not in sen(home, "tasks").stdout
+    assert sen(home, "improve", "--auto").returncode == 0
+
+
 def test_ctrl_c_while_learning_leaves_the_task_on_its_way(
     home: Path, network: int, shapes: Path
 ) -> None:
@@ -142,7 +172,7 @@ def test_ctrl_c_while_learning_leaves_the_task_on_its_way(
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "later is learned all the same" in said
+    assert "learn later: it goes on" in said
     assert "Traceback" not in said
 
 

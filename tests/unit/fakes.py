@@ -14,6 +14,7 @@ from typing import Any
 
 from ray.exceptions import ActorUnschedulableError, RayActorError
 
+from cluster.errors import TaskInUse
 from cluster.expansion import features_for, learn_routing, write
 from cluster.inputs import Input
 from cluster.messages import (
@@ -27,6 +28,9 @@ from cluster.messages import (
     WaitingTask,
 )
 from cluster.meter import NoMeter
+from cluster.orders import Order, Prune
+from cluster.proposals import Proposal
+from cluster.publisher import Removal, Rollback
 from cluster.queue import ExpansionQueue
 from cluster.registry import PathwayEntry, Registry
 from cluster.registry_log import RegistryLog
@@ -37,7 +41,6 @@ from cluster.store import Store
 from dispatcher import Snapshot
 from pathways import (
     Inputs,
-    LearnConfig,
     Link,
     PathwayId,
     PathwaySpec,
@@ -131,7 +134,7 @@ def publish_all(
         statistics = learn_routing(features_for(pathway.spec.signature), data[name])
         learned = write(store, pathway, statistics)
         entry = learned.entry(f"{number:08d}-{name}", datetime.now(UTC))
-        registry = RegistryLog(store).commit(registry, [entry])
+        registry = RegistryLog(store).publish(registry, [entry])
         keys.add(routers.add(entry))
     snapshots = {key: routers.solve(key) for key in keys}
     return LearnedNetwork(store=store, registry=registry, snapshots=snapshots)
@@ -287,6 +290,9 @@ class FakeAnswering:
         )
         return [one] * len(inputs)
 
+    async def until(self, version: int) -> None:
+        """Its network does not change."""
+
     async def activity(self) -> NetworkActivity:
         """Nothing ran."""
         return NetworkActivity(network_version=1, activations={}, rows=0, unknown=0, resident=())
@@ -367,10 +373,19 @@ class FakeController:
         self.expansion = _ControllerMethod(self, self._expansion)
         self.expansions = _ControllerMethod(self, lambda: self._queue.all())
         self.verify = _ControllerMethod(self, list)
+        self.rollback = _ControllerMethod(self, self._rollback)
+        self.remove = _ControllerMethod(self, self._remove)
+        self.proposals = _ControllerMethod(self, self._proposals)
 
     def clear(self) -> None:
         """Forget what happened."""
-        self.taken: list[tuple[str, TaskData, LearnConfig]] = []
+        self.taken: list[tuple[str, TaskData, Order]] = []
+        self.beside: list[dict[str, TaskData]] = []
+        """Other data of what was taken."""
+        self.changes: list[tuple[Any, ...]] = []
+        """Rollbacks and removals that were asked for."""
+        self.weights: list[bytes | None] = []
+        """The files to start from that came along."""
         self.looks = 0
         self._queue = ExpansionQueue(attempts=1, max_waiting=100)
 
@@ -380,9 +395,25 @@ class FakeController:
     def _take_in(self, new: NewTask) -> str:
         self._queue.check_free(new.task, ())
         self.taken.append((new.task, new.data, new.config))
+        self.beside.append(dict(new.beside))
+        self.weights.append(new.weights)
         request = f"{len(self.taken):08d}-{new.task}"
         self._queue.add(WaitingTask(request=request, task=new.task, config=new.config))
         return request
+
+    def _rollback(self, task: str, version: int | None) -> Rollback:
+        self.changes.append(("rollback", task, version))
+        return Rollback(pathway=PathwayId(task, version or 1), network_version=0)
+
+    def _remove(self, task: str, reroot: bool) -> Removal:
+        self.changes.append(("remove", task, reroot))
+        if not reroot:
+            raise TaskInUse(f"task {task} cannot be removed, since others read it")
+        return Removal(task=task, network_version=0, dropped=(PathwayId(task),))
+
+    def _proposals(self, most: int) -> list[Proposal]:
+        pair = Proposal(task="lower", source="upper", likeness=0.5, accuracy=0.8, promise=0.1)
+        return [pair] * most
 
     def _expansion(self, request: str) -> ExpansionStatus:
         self.looks += 1
@@ -394,6 +425,8 @@ class FakeController:
         elif status.epoch < 2:
             epoch = Progress(epoch=status.epoch + 1, epochs=2, loss=float("nan"), accuracy=0.5)
             self._queue.progress(request, epoch)
+        elif isinstance(self.taken[-1][2], Prune):
+            self._queue.unchanged(request, "no smaller one is good enough")
         elif "fail" in status.task:
             self._queue.failed(request, "as its name says")
         else:

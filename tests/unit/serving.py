@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cluster.client import AsyncClient
-from cluster.config import SenConfig, ServeConfig
+from cluster.config import ExpansionConfig, SenConfig, ServeConfig
 from deploy.app import build_app
 from deploy.served import Answering
 from tests.unit.asking import all_resident
@@ -32,11 +32,14 @@ class Serving:
 
 @contextmanager
 def serving(
-    slots: LocalSlots, view: Mapping[str, Any] | None = None, **serve: Any
+    slots: LocalSlots,
+    view: Mapping[str, Any] | None = None,
+    modules: tuple[str, ...] = (),
+    **serve: Any,
 ) -> Iterator[Serving]:
     """The application, running; an error of its own is raised in the test."""
     controller = FakeController()
-    with TestClient(application(slots, controller, view, **serve)) as http:
+    with TestClient(application(slots, controller, view, modules, **serve)) as http:
         yield Serving(http, controller)
 
 
@@ -44,9 +47,11 @@ def application(
     slots: LocalSlots,
     controller: FakeController,
     view: Mapping[str, Any] | None = None,
+    modules: tuple[str, ...] = (),
     **serve: Any,
 ) -> FastAPI:
-    """The application with every pathway resident; `view`: what else of the network is so."""
+    """The application with every pathway resident; `view`: what else of the network is so;
+    `modules`: packages of users' own families."""
 
     async def start() -> Answering:
         return all_resident(slots, **(view or {}))
@@ -55,7 +60,11 @@ def application(
         controller.loop = asyncio.get_running_loop()
         return AsyncClient(controller)
 
-    config = SenConfig(store=slots.network.store.uri, serve=ServeConfig(**serve))
+    config = SenConfig(
+        store=slots.network.store.uri,
+        expansion=ExpansionConfig(modules=modules),
+        serve=ServeConfig(**serve),
+    )
     return build_app(config, start, connect)
 
 

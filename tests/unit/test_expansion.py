@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from cluster import Store
 from cluster.bodies import read_pathway
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, StoreDamagedError
 from cluster.expansion import Surroundings, carry_out
-from cluster.messages import Learned, WaitingTask
+from cluster.messages import Learned, NewTask, WaitingTask
 from cluster.names import request_id, spec_path, statistics_path, weights_path
 from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
@@ -25,6 +26,7 @@ from cluster.slot import Slot
 from cluster.verification import verify_entry, with_residents
 from dispatcher import Dispatcher, Snapshot, TaskStatistics, make_features
 from pathways import (
+    FamilyError,
     FrozenPathway,
     LearnConfig,
     PathwayId,
@@ -38,7 +40,7 @@ from pathways import (
     load_source,
 )
 from pathways.frozen import ProbeResult
-from pathways.weights import sha256
+from pathways.weights import pack, sha256
 from tests.unit.fakes import LearnedNetwork, Sets
 from tests.unit.kinds import kinds
 
@@ -66,12 +68,14 @@ class Network:
         data: TaskData,
         learn: LearnConfig = SHORT,
         config: ExpansionConfig | None = None,
+        weights: bytes | None = None,
     ) -> Learned:
         request = request_id(self.registry.version + 1, task)
-        RequestLog(self.store).add({request: (learn, data)})
+        new = NewTask(task=task, data=data, config=learn, weights=weights)
+        RequestLog(self.store).add({request: new})
         waiting = WaitingTask(request=request, task=task, config=learn)
         around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
-        learned = carry_out(waiting, self.store, config or ExpansionConfig(), around)
+        learned = carry_out(waiting, learn, self.store, config or ExpansionConfig(), around)
         entry = learned.entry(request, datetime.now(UTC))
         self.registry = self.registry.publish([entry])
         self.known.add(self.routers.add(entry))
@@ -175,8 +179,43 @@ def test_files_left_by_a_worker_that_died_are_no_obstacle(empty: Network, few: T
     first = empty.expand("digits", few)
     waiting = WaitingTask(request="00000001-digits", task="digits", config=SHORT)
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)
-    again = carry_out(waiting, empty.store, ExpansionConfig(), around)
+    again = carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert again.pathway.weights == first.pathway.weights
+
+
+def test_a_module_of_a_user_s_own_starts_from_the_weights_that_came_with_it(
+    empty: Network, few: TaskData
+) -> None:
+    weights = {"layer.weight": torch.rand(4, 784), "layer.bias": torch.rand(4)}
+    still = TrainConfig(epochs=1, min_steps=0, learning_rate=1e-9)
+    how = LearnConfig(
+        family="tests.unit.own_modules:Returns", options={"what": "hidden"}, train=still
+    )
+    learned = empty.expand("digits", few, how, weights=pack(weights))
+    kept = learned.pathway.tensors()["body.module.layer.weight"]
+    torch.testing.assert_close(kept, weights["layer.weight"])
+    slot = Slot(empty.store.uri)
+    slot.load(empty.registry.entry("digits"), None)
+    assert slot.verify(PathwayId("digits")).identical
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (LearnConfig(family="nowhere.at_all:Net"), "on PYTHONPATH there before `sen up`"),
+        (
+            LearnConfig(family="tests.unit.own_modules:Returns", options={"what": "raises"}),
+            "Returns failed: ZeroDivisionError: in the user's code",
+        ),
+    ],
+)
+def test_a_module_that_cannot_be_learned_leaves_nothing_behind(
+    empty: Network, few: TaskData, how: LearnConfig, message: str
+) -> None:
+    with pytest.raises(FamilyError, match=message):
+        empty.expand("digits", few, how)
+    assert empty.store.list("pathways") == empty.store.list("router") == []
+    assert not empty.registry.current
 
 
 # --- what it takes of the network around it -----------------------------------------------------
@@ -212,11 +251,11 @@ def test_only_a_shortlist_is_borrowed(network: LearnedNetwork, tmp_path: Path, s
     store = Store.open(tmp_path / "store", create=True)
     data = sets["upper"][0].shots(4, np.random.default_rng(0))
     config = replace(SHORT, shots=0)
-    RequestLog(store).add({"00000001-upper": (config, data)})
+    RequestLog(store).add({"00000001-upper": NewTask(task="upper", data=data, config=config)})
     waiting = WaitingTask(request="00000001-upper", task="upper", config=config)
     around = Surroundings(snapshot=network.snapshots.get, lend=lend, report=lambda p: None)
     for most in (1, 2):
-        carry_out(waiting, store, ExpansionConfig(shortlist=most), around)
+        carry_out(waiting, config, store, ExpansionConfig(shortlist=most), around)
     assert asked[0] == ("lower",)
     assert asked[1][0] == "lower"
     assert len(asked[1]) == 2
@@ -235,12 +274,12 @@ def test_progress_is_reported(empty: Network, few: TaskData) -> None:
 
 
 def test_damaged_data_stop_the_expansion(empty: Network, few: TaskData) -> None:
-    RequestLog(empty.store).add({"00000001-digits": (SHORT, few)})
+    RequestLog(empty.store).add({"00000001-digits": NewTask(task="digits", data=few, config=SHORT)})
     Path(empty.store.path("requests/00000001-digits/data.safetensors")).write_bytes(b"x")
     waiting = WaitingTask(request="00000001-digits", task="digits", config=SHORT)
     around = Surroundings(snapshot=lambda key: None, lend=lambda tasks: [], report=lambda p: None)
     with pytest.raises(StoreDamagedError, match="is damaged"):
-        carry_out(waiting, empty.store, ExpansionConfig(), around)
+        carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert not empty.store.exists("pathways")
 
 

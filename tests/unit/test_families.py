@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pathways import (
     text_signature,
 )
 from pathways.families import FAMILIES, default_family, make_body, plain_options
+from pathways.families.fitted import FittedBody
 from pathways.families.lstm import LstmBody
 from pathways.model import PathwayModel, parameter_count
 
@@ -125,11 +127,14 @@ def test_the_default_family_suits_the_modality() -> None:
 def test_the_known_families_are_sorted_and_can_be_made() -> None:
     assert list(FAMILIES) == sorted(FAMILIES)
     for family in FAMILIES:
-        assert make_body(family, MADE_FOR.get(family, IMAGE)).width > 0
+        body = make_body(family, MADE_FOR.get(family, IMAGE))
+        assert body.width > 0 or isinstance(body, FittedBody), (
+            "what is to be fitted has no size yet"
+        )
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(FamilyError, match="unknown family 'vit'; known are bag, cnn, lstm, melcnn"):
+    with pytest.raises(FamilyError, match=r"unknown family 'vit'; known are bag, cnn, .*, and mod"):
         make_body("vit", IMAGE)
 
 
@@ -153,6 +158,33 @@ def test_a_family_for_another_kind_of_input_is_refused(
 def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
     with pytest.raises(FamilyError, match=r"lstm has no option 'layers'; .* bands, units, hidden"):
         make_body("lstm", SOUND, {"layers": 2})
+
+
+@pytest.mark.parametrize(
+    ("family", "option", "value", "wanted"),
+    [
+        ("svm", "c", 0, "a number above 0"),
+        ("svm", "c", float("nan"), "a number above 0"),
+        ("svm", "c", float("inf"), "a number above 0"),
+        ("svm", "c", "10", "a number above 0"),
+        ("svm", "c", True, "a number above 0"),
+        ("torchvision", "backbone", 18, "a text"),
+        ("torchvision", "backbone", "", "a text"),
+        ("torchvision", "finetune", 1, "true or false"),
+        ("mlp", "hidden", [8], "1 or more"),
+        ("mlp", "hidden", 10**9, "1,000,000 at most"),
+    ],
+)
+def test_an_option_of_another_type_is_refused(
+    family: str, option: str, value: Any, wanted: str
+) -> None:
+    message = f"option {option} of family {family} must be {wanted}, got {value!r}"
+    with pytest.raises(FamilyError, match=re.escape(message)):
+        make_body(family, IMAGE, {option: value})
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert make_body("svm", IMAGE, {"c": 3}).options.c == 3
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "128", True, None])

@@ -28,7 +28,7 @@ def test_a_lost_controller_is_waited_for_but_not_for_ever() -> None:
 def test_the_newest_version_seen_is_kept() -> None:
     seen = Seen()
     for version in (None, 7, 3):
-        seen.note(
+        seen.noted(
             ExpansionStatus(request="r", task="t", stage=Stage.LEARNED, network_version=version)
         )
     assert seen.version == 7

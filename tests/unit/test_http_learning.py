@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
 
 from cluster.messages import NewTask
+from pathways.weights import pack
 from tests.unit.fakes import FakeController, LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, application, png, serving
 
@@ -26,7 +29,8 @@ Files = list[tuple[str, tuple[str, bytes]]]
 
 @pytest.fixture(scope="module")
 def running(network: LearnedNetwork) -> Iterator[Serving]:
-    with serving(LocalSlots(network), max_upload_bytes=1_000_000) as made:
+    allowed = ("tests.unit.own_modules",)
+    with serving(LocalSlots(network), modules=allowed, max_upload_bytes=1_000_000) as made:
         yield made
 
 
@@ -146,6 +150,30 @@ def test_options_become_the_configuration(sen: Serving) -> None:
 def test_conversions_are_noted(sen: Serving) -> None:
     reply = upload(sen, [("file", ("t.npz", npz(x=X / 255, y=np.array([0, 1, 0, 1]))))])
     assert "converted x" in " ".join(reply.json()["notes"])
+
+
+WEIGHTS = pack({"layer.weight": torch.zeros(2, 2)})
+OWN = {"family": "tests.unit.own_modules:Returns", "family_options": {"what": "hidden"}}
+
+
+def test_options_of_a_family_and_a_file_to_start_from_are_taken(
+    sen: Serving, tmp_path: Path
+) -> None:
+    sent = [*files(FILES), ("weights", ("net.safetensors", WEIGHTS))]
+    assert upload(sen, sent, options=json.dumps(OWN)).status_code == 202
+    (tmp_path / "task.npz").write_bytes(NPZ)
+    (tmp_path / "net.safetensors").write_bytes(WEIGHTS)
+    body = {
+        "task": "other",
+        "path": str(tmp_path / "task.npz"),
+        "options": OWN,
+        "weights_path": str(tmp_path / "net.safetensors"),
+    }
+    assert sen.http.post("/v1/learn", json=body).status_code == 202
+    for _, data, config in sen.controller.taken:
+        assert len(data) == 4
+        assert (config.family, config.options) == (OWN["family"], {"what": "hidden"})
+    assert sen.controller.weights == [WEIGHTS, WEIGHTS]
 
 
 # --- progress
@@ -313,6 +341,55 @@ def test_a_name_that_is_taken_is_refused(sen: Serving) -> None:
     assert "is learned already" in problem(upload(sen, files(FILES), task="digits"), 409)
     assert upload(sen, files(FILES)).status_code == 202
     assert "is waiting already" in problem(upload(sen, files(FILES)), 409)
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("os:system", "os:system may not be used over HTTP; .* expansion.modules"),
+        ("tests.unit.own_modules_of_another:Net", "may not be used over HTTP"),
+        ("tests.unit:own_modules", "may not be used over HTTP"),
+        (":Net", "may not be used over HTTP"),
+    ],
+)
+def test_a_module_that_is_not_allowed_is_not_even_imported(
+    sen: Serving, family: str, message: str
+) -> None:
+    reply = upload(sen, files(FILES), options=json.dumps({"family": family}))
+    assert re.search(message, problem(reply, 422))
+    assert not sen.controller.taken
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"family": "tests.unit.own_modules:Conv", "family_options": {"x": 1}}, "argument 'x'"),
+        ({"family": "tests.unit.own_modules:NoModule"}, "must name a class of torch.nn.Module"),
+        ({"family_options": {"hidden": 0}}, "hidden of family mlp must be 1 or more"),
+        ({"family": "forest", "family_options": {"oaks": 3}}, "no option 'oaks'"),
+        ({"family": "forest", "shots": 0}, "cannot be learned from links alone"),
+        ({"family": "torchvision"}, "needs weights to start from"),
+    ],
+)
+def test_a_family_that_cannot_be_asked_for_so_is_refused(
+    sen: Serving, options: dict[str, Any], message: str
+) -> None:
+    assert message in problem(upload(sen, files(FILES), options=json.dumps(options)), 422)
+    assert not sen.controller.taken
+
+
+def test_a_file_to_start_from_that_cannot_be_used_is_refused(sen: Serving) -> None:
+    def sent(*bodies: bytes) -> Files:
+        return [*files(FILES), *(("weights", ("net.pth", body)) for body in bodies)]
+
+    own = json.dumps(OWN)
+    pickled = upload(sen, sent(b"PK"), options=own)
+    assert "is no safetensors file" in problem(pickled, 422)
+    assert "leave the file out" in problem(upload(sen, sent(WEIGHTS)), 422)
+    assert "2 files of weights" in problem(upload(sen, sent(WEIGHTS, WEIGHTS), options=own), 422)
+    alone = upload(sen, [("weights", ("net.safetensors", WEIGHTS))], options=own)
+    assert "the form holds no file" in problem(alone, 422)
+    assert not sen.controller.taken
 
 
 def test_a_family_for_other_data_is_refused(sen: Serving) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from cluster.messages import NewTask
 from cluster.requests import RequestLog
 from cluster.store import Store
 from pathways import (
@@ -179,13 +180,13 @@ def test_a_number_is_learned_without_links_and_lends_none(stored: StoredPathway)
 
 
 def test_a_number_cannot_be_told_from_no_example() -> None:
-    with pytest.raises(DataError, match="shots is 0, but price is a number"):
+    with pytest.raises(DataError, match="shots is 0, but the target is a number"):
         learn(PathwayId("houses"), HOUSES, [], LearnConfig(shots=0))
 
 
 def test_a_waiting_task_of_numbers_reads_back(tmp_path: Any) -> None:
     log = RequestLog(Store.open(tmp_path / "store", create=True))
-    log.add({"00000001-houses": (LearnConfig(), HOUSES)})
+    log.add({"00000001-houses": NewTask(task="houses", data=HOUSES)})
     read = log.data("00000001-houses")
     assert (read.labels, read.output) == ((PRICE,), "number")
     assert HOUSES.values is not None and read.values is not None

@@ -7,8 +7,8 @@ from importlib import import_module
 import pytest
 
 PACKAGES = (
-    *("pathways", "pathways.data.embedded", "pathways.families", "pathways.simulated"),
-    *("dispatcher", "cluster"),
+    *("pathways", "pathways.data.embedded", "pathways.families", "pathways.revising"),
+    *("pathways.simulated", "dispatcher", "cluster"),
 )
 
 

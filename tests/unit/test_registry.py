@@ -26,7 +26,7 @@ def commit_each(store: Store, *entries: PathwayEntry) -> Registry:
     log = RegistryLog(store)
     registry = log.load()
     for entry in entries:
-        registry = log.commit(registry, [entry])
+        registry = log.publish(registry, [entry])
     return registry
 
 
@@ -251,7 +251,7 @@ def test_what_a_killed_writer_left_does_not_count(store: Store) -> None:
 def test_of_two_writers_the_second_commit_of_a_version_is_refused(store: Store) -> None:
     before = abc(store)
     first, second = RegistryLog(store), RegistryLog(store)
-    after = first.commit(before, [made_up_entry("d@1")])
+    after = first.publish(before, [made_up_entry("d@1")])
     with pytest.raises(StoreError, match=r"exists already; is another network using this store\?"):
-        second.commit(before, [made_up_entry("e@1")])
+        second.publish(before, [made_up_entry("e@1")])
     assert RegistryLog(store).load() == after

@@ -35,7 +35,7 @@ def grow(store: Store, tasks: int, log: RegistryLog | None = None) -> Registry:
     registry = log.load()
     for _ in range(tasks):
         entry = made_up_entry(f"t{registry.version}@1", parameters=registry.version)
-        registry = log.commit(registry, [entry])
+        registry = log.publish(registry, [entry])
         if log.snapshot_due(registry):
             log.snapshot(registry)
     return registry
@@ -91,10 +91,10 @@ def test_every_version_of_every_task_comes_back(
     log = RegistryLog(store)
     registry = Registry()
     for id in ("b@1", "a@1", "b@2", "c@1", "b@3"):
-        registry = log.commit(registry, [made_up_entry(id, source="z@1", lent=3)])
+        registry = log.publish(registry, [made_up_entry(id, source="z@1", lent=3)])
     real = made_up_entry("upper@1")
     real = type(real)(**{**vars(real), "spec": stored["upper"].spec})
-    registry = log.commit(registry, [real, made_up_entry("d@1")])
+    registry = log.publish(registry, [real, made_up_entry("d@1")])
     log.snapshot(registry)
     for path in Path(store.path("registry")).glob("*.json"):
         path.unlink()
@@ -177,7 +177,7 @@ def test_killed_at_any_step_nothing_that_was_committed_is_lost(tmp_path: Path, s
         store.left = random_.randint(0, 14)
         try:
             while True:
-                registry = log.commit(registry, [made_up_entry(f"t{registry.version}@1")])
+                registry = log.publish(registry, [made_up_entry(f"t{registry.version}@1")])
                 committed = registry.version
                 if log.snapshot_due(registry):
                     log.snapshot(registry)
@@ -196,7 +196,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_all_as_it_was(store: Store) ->
     log = RegistryLog(full)
     registry = Registry()
     for number in range(5):
-        registry = log.commit(registry, [made_up_entry(f"t{number}@1")])
+        registry = log.publish(registry, [made_up_entry(f"t{number}@1")])
     with pytest.raises(StoreError, match="full"):
         log.snapshot(registry)
     assert log.snapshot_due(registry)
@@ -211,7 +211,7 @@ def old_store(store: Store) -> Registry:
     """Eight changes and a snapshot as one plain JSON document."""
     log, registry = RegistryLog(store), Registry()
     for number in range(8):
-        registry = log.commit(registry, [made_up_entry(f"t{number}@1")])
+        registry = log.publish(registry, [made_up_entry(f"t{number}@1")])
         if registry.version == 4:
             entries = [json.loads(store.read(change_path(v)))["publish"][0] for v in range(1, 5)]
             plain = {"pathways": entries, "current": {f"t{n}": 1 for n in range(4)}}

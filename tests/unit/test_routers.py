@@ -317,3 +317,65 @@ def test_a_router_that_cannot_be_written_is_told_all_the_same(
 
     asyncio.run(grow())
     assert "the next start takes longer" in caplog.text
+
+
+# --- removing a task ----------------------------------------------------------------------------
+
+
+def scores(routers: Routers) -> Any:
+    x = np.random.default_rng(7).standard_normal((50, DIM)).astype(np.float32)
+    routes = routers.solve(KEY).route(x, None)
+    return routes.tasks, routes.probabilities
+
+
+def without(entries: list[PathwayEntry], gone: int) -> list[PathwayEntry]:
+    return entries[:gone] + entries[gone + 1 :]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_removed_task_leaves_the_router_as_if_it_never_came(
+    store: Store, publish: Publish, damaged: bool
+) -> None:
+    entries = [publish(task) for task in range(8)]
+    routers, never = Routers(store), Routers(store)
+    routers.learn(entries)
+    never.learn(without(entries, 3))
+    if damaged:  # then it cannot be subtracted
+        Path(store.path(entries[3].statistics_path)).write_bytes(b"nothing")
+    remaining = Registry().publish(without(entries, 3))
+    assert routers.remove(entries[3], remaining) == {}
+    for given, wanted in zip(scores(routers), scores(never), strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-5)
+
+
+def test_a_removal_is_told_as_a_whole_router(store: Store, publish: Publish) -> None:
+    entries = [publish(task) for task in range(30)]
+    routers = Routers(store)
+    routers.learn(entries)
+    routers.news()
+    routers.remove(entries[0], Registry().publish(entries[1:]))
+    (news,) = routers.news().values()
+    assert news.whole is not None
+    assert Snapshot.from_arrays(news.whole).tasks == tuple(e.id.task for e in entries[1:])
+
+
+def test_a_new_task_may_follow_the_removal_of_all(store: Store, publish: Publish) -> None:
+    routers, entries = Routers(store), [publish(0), publish(1)]
+    routers.learn(entries)
+    routers.remove(entries[0], Registry().publish(entries[1:]))
+    routers.remove(entries[1], Registry())
+    assert routers.news() == {}
+    routers.learn([publish(2)])
+    assert routers.news()[KEY].whole is not None
+
+
+def test_a_file_that_holds_a_removed_task_is_passed_over(store: Store, publish: Publish) -> None:
+    entries = [publish(task) for task in range(70)]
+    routers = Routers(store)
+    routers.learn(entries)
+    routers.save(1, eagerly=True)
+    routers.remove(entries[5], Registry().publish(without(entries, 5)))
+    routers.save(2, eagerly=True)
+    again = Routers(store)
+    assert again.load(Registry().publish(without(entries, 5))) == {}
+    assert set(again.solve(KEY).tasks) == {e.id.task for e in without(entries, 5)}

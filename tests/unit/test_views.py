@@ -15,7 +15,7 @@ from ray import cloudpickle
 
 from cluster.changes import MapChange, NetworkChange, RouterChange, newest
 from cluster.messages import NetworkView
-from cluster.registry import Registry
+from cluster.registry import Registry, RegistryChange
 from cluster.snapshots import Snapshots
 from cluster.views import Views
 from pathways import PathwayId
@@ -181,7 +181,15 @@ class _Life:
         self.tasks = 0
 
     def step(self) -> None:
-        self.random.choice([self._publish, self._move, self._route, self._withdraw])()
+        happens = (
+            self._publish,
+            self._move,
+            self._route,
+            self._withdraw,
+            self._restore,
+            self._drop,
+        )
+        self.random.choice(happens)()
 
     def _publish(self) -> None:
         entries = []
@@ -190,6 +198,19 @@ class _Life:
             entries.append(made_up_entry(f"t{self.tasks % 11}@{self.tasks // 11 + 1}"))
         self.registry = self.registry.publish(entries)
         self.views.publish(entries)
+
+    def _drop(self) -> None:
+        if len(self.registry.current) > 3:
+            task = self.random.choice(sorted(self.registry.current))
+            change = RegistryChange(drop=tuple(e.id for e in self.registry.versions(task)))
+            self.registry = self.registry.after(change)
+            self.views.change(change)
+
+    def _restore(self) -> None:
+        if self.unavailable:
+            task = self.random.choice(sorted(self.unavailable))
+            del self.unavailable[task]
+            self.views.restore(task)
 
     def _move(self) -> None:
         pathway = PathwayId(f"t{self.random.randrange(9)}")

@@ -67,13 +67,16 @@ export interface Prediction {
 export interface Expansion {
   expansion: string;
   task: string;
-  stage: "waiting" | "learning" | "learned" | "failed";
+  stage: "waiting" | "learning" | "learned" | "unchanged" | "failed";
   epoch: number;
   epochs: number;
+  unit: string;
   loss: number | null;
   accuracy: number | null;
   network_version: number | null;
   error: string | null;
+  /** What came of a revision, in a sentence. */
+  outcome: string | null;
   /** What the server did to the data on the way; told once, when they were sent. */
   notes?: string[];
 }
@@ -162,7 +165,7 @@ export async function* follow(id: string): AsyncGenerator<Expansion> {
       for await (const event of read(events)) {
         const status = JSON.parse(event.data) as Expansion;
         yield status;
-        if (event.event === "learned" || event.event === "failed") return;
+        if (event.event !== "progress") return;
       }
     } catch (error) {
       if (error instanceof Refused) throw error;

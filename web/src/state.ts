@@ -150,7 +150,7 @@ function put(status: api.Expansion): void {
 export async function findExpansions(): Promise<void> {
   for (const found of (await api.expansions()).expansions) {
     if (expansions.value.some((e) => e.expansion === found.expansion)) continue;
-    if (found.stage === "learned" || found.stage === "failed") put(found);
+    if (found.stage !== "waiting" && found.stage !== "learning") put(found);
     else void follow(found).catch((error: unknown) => (trouble.value = said(error)));
   }
 }

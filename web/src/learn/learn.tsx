@@ -170,8 +170,10 @@ const waiting = (expansion: string, task: string, notes: string[]): api.Expansio
   stage: "waiting",
   epoch: 0,
   epochs: 0,
+  unit: "epoch",
   loss: null,
   accuracy: null,
   network_version: null,
   error: null,
+  outcome: null,
 });

@@ -1,0 +1,6 @@
+"""`python -m benchmarks.revisions`."""
+
+from benchmarks.revisions.cli import main
+
+if __name__ == "__main__":
+    main()

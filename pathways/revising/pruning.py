@@ -1,0 +1,205 @@
+"""Pruning (§3.6): whole hidden units are freed, so that a pathway gets smaller and faster.
+
+The rest is trained to answer as the whole pathway did. The width is searched on one half of the
+held-out examples and confirmed on the other, which had no part in choosing it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pathways.data.task import TaskData
+from pathways.errors import DataError
+from pathways.frozen import FrozenPathway, StoredPathway, seal
+from pathways.ids import PathwayId
+from pathways.model import PathwayModel, as_tensor
+from pathways.revising.distilling import Taught
+from pathways.revising.examples import Parts, halves, part
+from pathways.revising.measuring import microseconds, right
+from pathways.revising.narrowing import Narrowing
+from pathways.revising.proof import Paired, compare
+from pathways.revising.revised import Report, Revised, percent, silent
+from pathways.revising.searching import least_that_holds
+from pathways.spec import Fact, Revision
+from pathways.training import TrainConfig, minimise
+
+_FINENESS = 16  # the search goes in steps of this part of the width
+_LABELS = 0.5  # weight of the true labels beside the answers of the whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig:
+    """How far a pathway is pruned."""
+
+    max_loss: float = 0.005
+    """Share of held-out examples that may be lost, 0..1."""
+    keep: int | None = None
+    """Hidden units to keep; None for as few as `max_loss` allows."""
+    held_out_share: float = 0.1
+    """Part of the data set aside to decide by, if the version in service was learned without
+    setting any aside."""
+    seed: int = 0
+    """Of training and of the halves of the held-out examples."""
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=10))
+    """How what is left is trained to answer as the whole did."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_loss < 1:
+            raise DataError(f"max_loss must be at least 0 and under 1, got {self.max_loss}")
+        if self.keep is not None and self.keep < 1:
+            raise DataError(f"keeping {self.keep} units would empty a layer; keep 1 or more")
+        if not 0 < self.held_out_share < 1:
+            raise DataError(f"held_out_share must lie between 0 and 1, got {self.held_out_share}")
+
+
+def prune(
+    stored: StoredPathway,
+    source: StoredPathway | None,
+    data: TaskData,
+    config: PruneConfig,
+    version: int,
+    report: Report = silent,
+    held_out: TaskData | None = None,
+) -> Revised:
+    """Find the narrowest version that loses no more than `config.max_loss`.
+
+    stored: the version in service; source: the pathway it has links from, if any: it keeps them.
+    data: examples of the task; held_out: others, or None to set some of `data` aside.
+    Reproducible but for the measured times. Raises DataError if no version is that good or the
+    data are too few, FamilyError if units of the family cannot be left out, and WeightsError for
+    damaged files.
+    """
+    started = time.monotonic()
+    frozen = FrozenPathway.load(stored, source)
+    parts = part(stored.spec, data, held_out, config.held_out_share)
+    model, judged = _Pruning(frozen, parts, config, report).carry_out()
+    training = replace(
+        stored.spec.training,
+        held_out_accuracy=judged.after,
+        held_out_examples=judged.examples,
+        held_out_share=parts.share,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    id = PathwayId(stored.spec.id.task, version)
+    smaller = seal(replace(stored.spec, id=id, training=training), model, frozen.source_body)
+    facts = _sizes(frozen, stored, model, smaller) | _losses(judged, config)
+    before, after = microseconds([frozen, FrozenPathway.load(smaller, source)], parts.held_out.x)
+    facts |= {"microseconds_before": before, "microseconds_after": after}
+    revision = Revision(kind="pruned", of=stored.spec.id, facts=facts)
+    smaller = replace(smaller, spec=replace(smaller.spec, revision=revision))
+    return Revised(pathways=(smaller,), facts=facts, summary=_told(facts))
+
+
+class _Pruning:
+    """Trains versions of several widths and judges them."""
+
+    def __init__(
+        self, frozen: FrozenPathway, parts: Parts, config: PruneConfig, report: Report
+    ) -> None:
+        self._frozen, self._held_out = frozen, parts.held_out
+        self._config, self._report = config, report
+        self._width = frozen.model.body.width
+        x = as_tensor(parts.train.x)
+        self._narrowing = Narrowing(frozen.spec.family, frozen.model, x)
+        self._y = as_tensor(parts.train.y)
+        self._taught = Taught(frozen, x, config.train)
+
+    def carry_out(self) -> tuple[PathwayModel, Paired]:
+        """The version to publish, and how it compares on examples that had no part in choosing
+        it."""
+        if (keep := self._config.keep) is None:
+            return self._narrowest()
+        if keep >= self._width:
+            raise DataError(
+                f"{self._frozen.spec.id} has {self._width} units, so keeping {keep} prunes nothing"
+            )
+        model = self._trained(keep, self._report)
+        judged = self._judge(model, self._held_out)
+        if judged.loss > self._config.max_loss:
+            raise self._too_much(keep, judged.loss)
+        return model, judged
+
+    def _narrowest(self) -> tuple[PathwayModel, Paired]:
+        found = least_that_holds(
+            self._widths(),
+            self._trained,
+            self._judge,
+            halves(self._held_out, self._config.seed),
+            self._config.max_loss,
+            self._report,
+        )
+        if found.loss > self._config.max_loss:
+            raise self._too_much(found.option, found.loss)
+        return found.made, found.judged
+
+    def _widths(self) -> list[int]:
+        if self._width == 1:
+            raise DataError(f"{self._frozen.spec.id} has one unit; to prune it would empty a layer")
+        return sorted({max(1, self._width * i // _FINENESS) for i in range(1, _FINENESS)})
+
+    def _trained(self, width: int, report: Report) -> PathwayModel:
+        model = self._narrowing.to(width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._config.seed)
+            model.train()
+            minimise(
+                model.parameters(),
+                lambda rows: self._loss(model, rows),
+                self._y,
+                self._config.train,
+                report,
+            )
+        return model
+
+    def _loss(self, model: PathwayModel, rows: Tensor) -> tuple[Tensor, Tensor]:
+        loss, logits = self._taught.loss(model, rows)
+        return loss + _LABELS * F.cross_entropy(logits, self._y[rows]), logits
+
+    def _judge(self, model: PathwayModel, data: TaskData) -> Paired:
+        lent = self._frozen.source_body
+        return compare(right(self._frozen.model, lent, data), right(model, lent, data))
+
+    def _too_much(self, width: int, loss: float) -> DataError:
+        return DataError(
+            f"{self._frozen.spec.id} cannot be pruned at a loss of {percent(self._config.max_loss)}"
+            f" at most: with {width} of {self._width} units it loses {percent(loss)} of the "
+            "held-out examples; allow more loss, keep more units, or give more data"
+        )
+
+
+def _sizes(
+    frozen: FrozenPathway, stored: StoredPathway, model: PathwayModel, smaller: StoredPathway
+) -> dict[str, Fact]:
+    return {
+        "units_before": frozen.model.body.width,
+        "units_after": model.body.width,
+        "parameters_before": stored.spec.parameters,
+        "parameters_after": smaller.spec.parameters,
+        "file_bytes_before": len(stored.weights),
+        "file_bytes_after": len(smaller.weights),
+    }
+
+
+def _losses(judged: Paired, config: PruneConfig) -> dict[str, Fact]:
+    return {
+        "accuracy_before": judged.before,
+        "accuracy_after": judged.after,
+        "held_out_examples": judged.examples,
+        "loss": judged.loss,
+        "max_loss": config.max_loss,
+    }
+
+
+def _told(facts: dict[str, Fact]) -> str:
+    return (
+        f"smaller: {facts['units_before']} → {facts['units_after']} units, "
+        f"{facts['parameters_before']:,} → {facts['parameters_after']:,} weights, "
+        f"{facts['microseconds_before']:.1f} → {facts['microseconds_after']:.1f} µs an input; "
+        f"{percent(float(facts['accuracy_before']))} → {percent(float(facts['accuracy_after']))} "
+        f"of {facts['held_out_examples']:,} held-out examples right"
+    )

@@ -1,0 +1,65 @@
+"""What the command line makes of options, and what it says of learning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.messages import ExpansionStatus, Stage
+from deploy.commands import family_options
+from deploy.report import learned_line, learning_remark
+from deploy.schemas import task_info
+from pathways import FamilyError
+from tests.unit.fakes import LearnedNetwork
+
+
+def test_options_of_a_family_are_json_or_text() -> None:
+    given = ["hidden=256", "c=0.5", "finetune=true", "backbone=resnet18", "sizes=[1, 2]", "at=a=b"]
+    assert family_options([*given, 'name="7"', "empty="]) == {
+        "hidden": 256,
+        "c": 0.5,
+        "finetune": True,
+        "backbone": "resnet18",
+        "sizes": [1, 2],
+        "at": "a=b",
+        "name": "7",
+        "empty": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["hidden"], "'hidden' is no option; write it as NAME=VALUE"),
+        (["=3"], "'=3' is no option"),
+        (["a=1", "a=2"], "option a is given twice"),
+    ],
+)
+def test_options_written_otherwise_are_refused(given: list[str], message: str) -> None:
+    with pytest.raises(FamilyError, match=message):
+        family_options(given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "looking for links"),
+        ({"epoch": 2, "epochs": 9, "loss": 0.5, "accuracy": 0.75}, "epoch 2/9, loss 0.500, "),
+        ({"epoch": 30, "epochs": 99, "unit": "tree", "loss": float("nan")}, "fitting, tree 30/99"),
+    ],
+)
+def test_learning_is_told_in_a_few_words(fields: dict[str, Any], said: str) -> None:
+    status = ExpansionStatus(request="1-a", task="a", stage=Stage.LEARNING, **fields)
+    assert learning_remark(status).startswith(said)
+
+
+def test_the_last_line_says_why_there_are_no_links(network: LearnedNetwork) -> None:
+    entry = network.registry.entry("digits")
+    assert learned_line(task_info(network.view(), entry)).endswith("no links")
+    training = replace(entry.spec.training, remark="most similar to forest")
+    told = replace(entry, spec=replace(entry.spec, training=training))
+    task = task_info(network.view(), told)
+    assert task.remark == "most similar to forest"
+    assert learned_line(task).endswith(", no links: most similar to forest")
