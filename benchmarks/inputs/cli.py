@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -58,12 +59,14 @@ def show(found: Sequence[Found], console: Console) -> None:
     """As a table."""
     table = Table(
         title="Tables, texts and numbers: % right, or R²",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
         caption="told, routed: with the task given, with the dispatcher deciding. forest: "
         "scikit-learn's random forest. in 90 %: values within the interval told to hold so many. "
         "1st, in 2: the task's pathway is first, is among those activated. unknown: said to be "
         "like nothing learned; if new: had the task not been learned; noise: of random inputs.",
     )
-    table.add_column("task")
+    table.add_column("task", no_wrap=True)
     titles = ("told", "forest", "in 90 %", "routed", "1st", "in 2", "unknown", "if new", "noise")
     for title in titles:
         table.add_column(title, justify="right")

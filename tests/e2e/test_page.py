@@ -250,6 +250,49 @@ def test_what_is_unknown_is_said_to_be_unknown(open_page: Callable[..., Any]) ->
     api.expect(page.get_by_role("alert")).to_contain_text("did not work")
 
 
+def test_numbers_and_other_kinds_of_input_are_shown(open_page: Callable[..., Any]) -> None:
+    tasks = many(3)
+    kinds = ("table-12", "text-64-of-5000", "image-28x28x1")
+    for task, signature in zip(tasks, kinds, strict=True):
+        task["signature"] = signature
+    tasks[0] |= {"output": "number", "labels": ["price"], "held_out_accuracy": None}
+    tasks[0]["held_out_r2"] = 0.831
+    value = {"name": "price", "value": 251312.7, "deviation": 14200.0, "weight": 1.0}
+    told = {
+        "label": None,
+        "probability": None,
+        "unknown": False,
+        "probabilities": [],
+        "values": [value],
+        "pathways": [{"pathway": "task-0@1", "weight": 1.0}],
+        "active_share": 0.1,
+        "notes": [],
+    }
+    page = open_page(
+        "/#/task/task-0",
+        {
+            "/v1/tasks": lambda route: route.fulfill(json={"network_version": 3, "tasks": tasks}),
+            "/v1/tasks/task-0/versions": lambda route: route.fulfill(json={"versions": []}),
+            "/v1/predict*": lambda route: route.fulfill(
+                json={"network_version": 3, "predictions": [told]}
+            ),
+        },
+    )
+    api.expect(page.locator("article.task")).to_contain_text("R² 0.83")
+    api.expect(page.locator("article.task")).to_contain_text("rows of 12 columns")
+    page.get_by_role("button", name="table").click()
+    row = page.locator("tr", has=page.get_by_role("link", name="task-0"))
+    api.expect(row).to_contain_text("a number")
+    api.expect(page.locator("tbody")).to_contain_text("texts of 64 tokens")
+    page.get_by_role("button", name="Ask this task alone").click()
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(out, "PNG")
+    choose(page, {"name": "house.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    assert answer(page) == "251,310"
+    api.expect(page.locator(".reply")).to_contain_text("price ± 14,200")
+    assert pathways(page) == ["task-0"]
+
+
 def test_a_photographed_character_is_read_as_ink(open_page: Callable[..., Any]) -> None:
     page = open_page()
     paper = np.full((90, 160), 215, np.uint8)
