@@ -4,6 +4,7 @@ No Ray here: everything runs in one process, and `cluster/` carries it over many
 """
 
 from pathways.concepts import full_names
+from pathways.data.paired import PairedData
 from pathways.data.task import TaskData
 from pathways.errors import (
     CorruptFileError,
@@ -18,6 +19,7 @@ from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, divide, learn
 from pathways.packed import run_together
+from pathways.pairing import PairConfig
 from pathways.signature import Signature, audio_signature, image_signature
 from pathways.spec import PathwaySpec, Revision
 from pathways.training import Progress, TrainConfig
@@ -31,6 +33,8 @@ __all__ = [
     "Inputs",
     "LearnConfig",
     "Link",
+    "PairConfig",
+    "PairedData",
     "PathwayId",
     "PathwaySpec",
     "PathwaysError",
