@@ -4,6 +4,7 @@ No Ray here: everything runs in one process, and `cluster/` carries it over many
 """
 
 from pathways.concepts import full_names
+from pathways.data.paired import PairedData
 from pathways.data.task import TaskData
 from pathways.errors import (
     CorruptFileError,
@@ -19,6 +20,7 @@ from pathways.frozen import FrozenPathway, Inputs, StoredPathway, load_source
 from pathways.ids import PathwayId, check_task_name
 from pathways.learning import LearnConfig, check_learnable, divide, learn
 from pathways.packed import run_together
+from pathways.pairing import PairConfig
 from pathways.revising import (
     ImproveConfig,
     PruneConfig,
@@ -52,6 +54,8 @@ __all__ = [
     "Link",
     "Modality",
     "ModuleMissingError",
+    "PairConfig",
+    "PairedData",
     "PathwayId",
     "PathwaySpec",
     "PathwaysError",
