@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from benchmarks.paper.tasks import IMAGE_TASKS, TITLES
@@ -19,6 +19,7 @@ from pathways import (
     prune,
 )
 
+_HALF = 64  # of the paper's 128 units
 COLUMNS: Mapping[str, str] = {
     "units_after": "units of 128",
     "parameters_before": "weights",
@@ -39,14 +40,16 @@ def config(setting: Setting, seed: int = 0) -> dict[str, Any]:
     """Every setting, plain."""
     return {
         "learning": {task: asdict(setting.learning(task, None, seed)) for task in IMAGE_TASKS},
-        "prune": asdict(_pruning(setting, seed)),
+        "prune": {way: asdict(how) for way, how in ways(setting, seed).items()},
     }
 
 
-def _pruning(setting: Setting, seed: int) -> PruneConfig:
+def ways(setting: Setting, seed: int) -> dict[str, PruneConfig]:
+    """Way → how it is pruned: to half the units, and as far as the search finds."""
     # Made-up data are too few to judge half a point by.
     loss = 0.1 if setting.quick else PruneConfig().max_loss
-    return PruneConfig(max_loss=loss, seed=seed, train=setting.budget(PruneConfig().train))
+    searched = PruneConfig(max_loss=loss, seed=seed, train=setting.budget(PruneConfig().train))
+    return {"half": replace(searched, keep=_HALF), "searched": searched}
 
 
 def run(setting: Setting, seed: int) -> list[Row]:
@@ -58,8 +61,9 @@ def run(setting: Setting, seed: int) -> list[Row]:
         sources = [load_source(earlier) for earlier in stored.values()]
         learned = learn(PathwayId(task), train, sources, setting.learning(task, None, seed))
         source = stored[learned.spec.source.task] if learned.spec.source else None
-        figures = _pruned(learned, source, train, test, _pruning(setting, seed))
-        rows.append({"way": TITLES[task], "seed": seed, **figures})
+        for way, how in ways(setting, seed).items():
+            figures = _pruned(learned, source, train, test, how)
+            rows.append({"way": f"{TITLES[task]}, {way}", "seed": seed, **figures})
         stored[task] = learned
     return rows
 
