@@ -15,6 +15,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
 
 EXPECTED = {
+    "own-tasks.md": [
+        "",
+        "test/7/0000.png: ",
+        '"pathway":"digits@1"',
+        "stopped",
+    ],
     "own-models.md": [
         "",
         "all 2 tasks are as they were learned",
