@@ -133,7 +133,7 @@ def learn(
         str | None,
         typer.Option(
             help="Of models: of images mlp (default), cnn or torchvision; of sounds melcnn "
-            "(default) or lstm; of tables mlp; of text bag; of all svm or forest; or a "
+            "(default) or lstm; of tables mlp; of text bag; of all but text svm or forest; or a "
             "torch.nn.Module of your own, as package.module:Class."
         ),
     ] = None,

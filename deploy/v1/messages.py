@@ -27,8 +27,8 @@ class LearnOptions(BaseModel):
     family: str | None = Field(
         default=None,
         description="Of images mlp (default), cnn or torchvision; of sounds melcnn (default) or "
-        "lstm; of tables mlp; of text bag; of all svm or forest; or package.module:Class, where "
-        "the setting expansion.modules allows it",
+        "lstm; of tables mlp; of text bag; of all but text svm or forest; or "
+        "package.module:Class, where the setting expansion.modules allows it",
     )
     family_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the family, or arguments of the class"
