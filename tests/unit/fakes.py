@@ -288,7 +288,9 @@ class FakeAnswering:
         )
         return [one] * len(inputs)
 
-    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]:
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]:
         return await self.answer([element[0] for element in elements])
 
     async def activity(self) -> NetworkActivity:
