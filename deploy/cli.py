@@ -245,6 +245,9 @@ def predict(
         bool,
         typer.Option("--together", help="An image and a sound of the same thing: one answer."),
     ] = False,
+    tasks: Annotated[
+        str | None, typer.Option(help="With --together: ask these two, such as digits,spoken.")
+    ] = None,
     top: Annotated[int, typer.Option(help="Labels to show.", min=1)] = 3,
     as_json: AsJson = False,
     address: Address = None,
@@ -253,7 +256,7 @@ def predict(
     from deploy import commands
 
     if together:
-        commands.predict_together(files, task, top, as_json, address)
+        commands.predict_together(files, task, tasks, top, as_json, address)
     else:
         commands.predict(files, task, top, as_json, address)
 

@@ -181,13 +181,18 @@ def predict(
 
 
 def predict_together(
-    files: list[Path], task: str | None, top: int, as_json: bool, address: str | None
+    files: list[Path],
+    task: str | None,
+    tasks: str | None,
+    top: int,
+    as_json: bool,
+    address: str | None,
 ) -> None:
     """Label an image and a sound of the same thing."""
     if task is not None:
-        raise DataError("an image and a sound together ask two tasks; leave out --task")
+        raise DataError("an image and a sound together ask two tasks; give --tasks, or neither")
     client = connect(address)
-    answers = client.predict_together([files])
+    answers = client.predict_together([files], tasks=tasks.split(",") if tasks else ())
     named = [{"file": " + ".join(map(str, files))}]
     _show_answers(named, answers, client.network().registry, top, as_json)
 

@@ -30,7 +30,9 @@ class Answering(Protocol):
         self, inputs: Sequence[Input] | Batch, task: str | None = None
     ) -> list[Answer]: ...
 
-    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]: ...
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]: ...
 
     async def until(self, version: int) -> None:
         """Wait until the network served is no older than this."""

@@ -61,10 +61,15 @@ async def predict(
     together: Annotated[
         bool, Query(description="The body is an image and a sound of the same thing: one answer")
     ] = False,
+    tasks: Annotated[
+        str | None, Query(description="Together: ask these two", examples=["digits,spoken"])
+    ] = None,
 ) -> Response:
     sen = served(request)
     if together:
-        answers = await _answer_together(sen, request, task)
+        answers = await _answer_together(sen, request, task, tasks)
+    elif tasks is not None:
+        raise DataError("`tasks` are two for an image and a sound together; give one `task`")
     else:
         async with read_inputs(request, sen, rate_hz, kind) as inputs:
             answers = await sen.dispatcher.answer(inputs, task)
@@ -72,7 +77,12 @@ async def predict(
     return Response(orjson.dumps(predict_fields(answers, sen.view.registry, top)), media_type=JSON)
 
 
-async def _answer_together(sen: Served, request: Request, task: str | None) -> list[Answer]:
+async def _answer_together(
+    sen: Served, request: Request, task: str | None, tasks: str | None
+) -> list[Answer]:
     if task is not None:
-        raise DataError("an image and a sound together ask two tasks; leave out `task`")
-    return await sen.dispatcher.answer_together([await read_together(request, sen)])
+        raise DataError(
+            "an image and a sound together ask two tasks; give `tasks`, or leave it out"
+        )
+    told = tasks.split(",") if tasks is not None else ()
+    return await sen.dispatcher.answer_together([await read_together(request, sen)], told)

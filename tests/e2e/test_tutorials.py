@@ -26,7 +26,7 @@ EXPECTED = {
         "all 2 tasks are as they were learned",
         "nets.residual:Residual {'channels': 8}",
         "stopped",
-    ]
+    ],
 }
 """Page → what each of its blocks prints, among else."""
 

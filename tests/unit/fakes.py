@@ -294,7 +294,9 @@ class FakeAnswering:
     async def until(self, version: int) -> None:
         """Its network does not change."""
 
-    async def answer_together(self, elements: Sequence[Sequence[Input]]) -> list[Answer]:
+    async def answer_together(
+        self, elements: Sequence[Sequence[Input]], tasks: Sequence[str] = ()
+    ) -> list[Answer]:
         return await self.answer([element[0] for element in elements])
 
     async def activity(self) -> NetworkActivity:

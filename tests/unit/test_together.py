@@ -275,7 +275,16 @@ def test_queries_that_are_none_get_422(sen: Serving, sets: Sets) -> None:
     ):
         assert said in problem(sen.http.post(path, files=files), 422)
     told = sen.http.post(f"{path}&task=digits", files=[picture, clip])
-    assert "leave out `task`" in problem(told, 422)
+    assert "give `tasks`, or leave it out" in problem(told, 422)
+    wrong = sen.http.post(f"{path}&tasks=digits,lower", files=[picture, clip])
+    assert "digits, lower cannot be asked together" in problem(wrong, 422)
+    alone = sen.http.post("/v1/predict?tasks=digits,spoken", files=[picture])
+    assert "give one `task`" in problem(alone, 422)
+    unknown = sen.http.post(f"{path}&tasks=digits,birds", files=[picture, clip])
+    assert "no task is called 'birds'" in problem(unknown, 404)
+    right_ones = sen.http.post(f"{path}&tasks=digits,spoken", files=[picture, clip]).json()
+    given = [part["pathway"] for part in right_ones["predictions"][0]["pathways"]]
+    assert sorted(given) == ["digits@1", "spoken@1"]
     for body, said in (
         ({}, "has 0 inputs"),
         ({"sound": [0.0, 0.1]}, "give rate_hz"),
