@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from ray.exceptions import RayError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from cluster.errors import (
     ExpansionFailed,
@@ -101,7 +102,10 @@ def add_problems(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         title = _TITLES.get(error.status_code, "Request failed")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return _answer(request, error.status_code, title, detail, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request)) or headers.get("Allow", "")
+        return _answer(request, error.status_code, title, detail, headers)
 
     async def gone(request: Request, error: Exception) -> JSONResponse:
         return _answer(request, 400, "Cut off", "the request ended before its body did")
@@ -116,6 +120,13 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods of all routes for a path, as described: Starlette names only those of the first."""
+    described = request.app.openapi()["paths"].items()
+    fitting = (o for path, o in described if compile_path(path)[0].match(request.url.path))
+    return sorted({method.upper() for operations in fitting for method in operations})
 
 
 def _answer(

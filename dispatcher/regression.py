@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 RANK = 256
 """Length of the task vectors that coarse scores are made with, at most."""
@@ -32,8 +32,7 @@ class Regression:
         """[D] of the features."""
         covariance = gram / total - np.outer(self.mean, self.mean)
         variance = max(np.trace(covariance) / len(gram), np.finfo(np.float64).tiny)
-        covariance[np.diag_indices(len(gram))] += ridge * variance
-        self._root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        self._root = _root(covariance, ridge * variance)
 
     def weights(
         self, counts: NDArray[np.floating], sums: NDArray[np.floating]
@@ -69,3 +68,20 @@ class Regression:
         half = solve_triangular(self._root, target, lower=True, check_finite=False)
         whole = solve_triangular(self._root, half, lower=True, trans="T", check_finite=False)
         return np.asarray(whole, dtype=np.float64)
+
+
+def _root(covariance: NDArray[np.float64], added: float) -> NDArray[np.float64]:
+    """The lower Cholesky factor of a covariance with `added` on its diagonal, or more.
+
+    Sums of float32 features are exact to some 10⁻⁷ of the largest squares in them. Where features
+    hardly vary about a large mean (a table's columns), that can be more than what is added, and
+    the matrix has no factor; then ten times as much is added.
+    """
+    diagonal = np.diag_indices(len(covariance))
+    while True:
+        raised = covariance.copy()
+        raised[diagonal] += added
+        try:
+            return np.asarray(cholesky(raised, lower=True, overwrite_a=True, check_finite=False))
+        except LinAlgError:
+            added *= 10

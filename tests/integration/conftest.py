@@ -40,6 +40,11 @@ class Served:
             time.sleep(0.05)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What ends the shared network's Ray comes last."""
+    items.sort(key=lambda item: item.path.name == "test_restart.py")
+
+
 @pytest.fixture(scope="session")
 def config(tmp_path_factory: pytest.TempPathFactory) -> SenConfig:
     """Fewer slots than tasks, so that pathways have to be woken; all in actors of their own."""
@@ -81,3 +86,14 @@ def served(
         network.stop(running)
         assert not ray.is_initialized()
         assert Path(config.store).exists(), "the store must outlive the cluster"
+
+
+@pytest.fixture(scope="module")
+def teaching(served: Served) -> Iterator[Served]:
+    """The network for a module that teaches it tasks, which go when the module ends: they would
+    change where the inputs of others are sent."""
+    before = set(served.client.network().registry.current)
+    yield served
+    for entry in reversed(served.client.tasks()):
+        if entry.id.task not in before:
+            served.client.remove(entry.id.task, reroot=True)

@@ -164,3 +164,8 @@ def test_uploads_of_a_known_task_name_none(sen: Serving, digits: TaskData) -> No
     reply = sen.http.post("/v1/tasks/digits/prune", files=files, data={"task": "digits"})
     assert reply.status_code == 422
     assert "field 'task'" in reply.json()["detail"]
+
+
+def test_all_methods_of_a_path_are_allowed(sen: Serving) -> None:
+    reply = sen.http.options("/v1/tasks/digits")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "DELETE, GET")

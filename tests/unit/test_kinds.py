@@ -12,14 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from cluster.client import as_inputs
-from cluster.dispatch import NetworkDispatcher
+from cluster.dispatch import NetworkDispatcher, features_for
+from cluster.expansion import learn_routing
 from cluster.inputs import Batch, Input, batch_from_array, fit, inputs_from_array, read_inputs
 from cluster.messages import Answer, Value
 from cluster.running import Running
 from deploy.evaluation import HttpNetwork
 from deploy.report import learned_line, tasks_table
 from deploy.schemas import PredictReply, task_info, tasks_reply
-from dispatcher import NoTaskFits, SelectConfig
+from dispatcher import NoTaskFits, Router, SelectConfig
 from pathways import (
     DataError,
     LearnConfig,
@@ -394,3 +395,12 @@ def test_held_out_rows_are_scored_over_http(http: Serving, made: dict[str, Split
     network._client = http.http
     score = network.score("wines", made["wines"][1])
     assert score.told > 0.9 and score.dispatched > 0.85
+
+
+def test_columns_about_a_large_mean_can_be_routed_alone() -> None:
+    data = kinds(4_000)["wines"][0]
+    features = features_for(data.signature)
+    router = Router(features.dim)
+    router.add("wines", learn_routing(features, data))
+    tasks = router.solve().route(features(data.x[:50])).tasks
+    assert (tasks[:, 0] == 0).all()
