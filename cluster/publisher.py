@@ -125,8 +125,8 @@ class Publisher:
                 drop=tuple(entry.id for entry in (*before.versions(task), *readers)),
             )
             await self._withdrawn(task, change)
-            await self._routers.remove(removed, self.registry)
-            self._announcer.restore(task)
+            if await self._unrouted(removed):
+                self._announcer.restore(task)
             self._tell(change, before)
             gone = [before.pathways[id] for id in change.drop]
             self._background.spawn(asyncio.to_thread(self.delete_files, gone, self.registry))
@@ -145,6 +145,16 @@ class Publisher:
         except StoreError:
             self._announcer.restore(task)
             raise
+
+    async def _unrouted(self, removed: PathwayEntry) -> bool:
+        """Whether the router forgot the task. If not it stays withdrawn, so that nobody is sent
+        there all the same: the removal is in the store and cannot fail any more."""
+        try:
+            await self._routers.remove(removed, self.registry)
+        except Exception:
+            logger.exception("the router still knows %s, which is gone", removed.id.task)
+            return False
+        return True
 
     async def _commit(self, change: RegistryChange) -> None:
         self.registry = await asyncio.to_thread(self._log.commit, self.registry, change)

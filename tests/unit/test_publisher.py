@@ -244,6 +244,21 @@ def test_a_removal_that_cannot_be_written_changes_nothing(store: Store) -> None:
     run(store, work)
 
 
+def test_a_router_that_cannot_forget_is_not_asked_for_the_task(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(network: Network) -> None:
+        monkeypatch.setattr(network.routers, "remove", impossible)
+        await network.publisher.remove("spoken", reroot=False)
+        assert "spoken@1" not in network.in_service
+        assert dict(network.told.unavailable) == {"spoken": "it is being removed"}
+
+    def impossible(*of: object) -> None:
+        raise ArithmeticError("no factor")
+
+    run(store, work)
+
+
 def test_files_left_by_a_crash_are_removed_at_the_next_start(store: Store) -> None:
     async def work(network: Network) -> None:
         registry = RegistryLog(store).load()
