@@ -29,7 +29,7 @@ from pathways.spec import Fact, Revision
 from pathways.training import TrainConfig, minimise
 
 _FINENESS = 16  # the search goes in steps of this part of the width
-_LABELS = 0.5  # weight of the true labels beside the answers of the whole
+_LABELS = 0.1  # weight of the true labels beside the answers of the whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class PruneConfig:
     setting any aside."""
     seed: int = 0
     """Of training and of the halves of the held-out examples."""
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=10))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=30, learning_rate=2e-3))
     """How what is left is trained to answer as the whole did."""
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from pathways.data.embedded import embedded_task
 
 BUDGET = LearnConfig(train=TrainConfig(epochs=8, min_steps=150))
 TASKS = ("digits", "lower", "upper")
+LAST = "test_restart.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Served:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What ends the shared network's Ray comes last."""
-    items.sort(key=lambda item: item.path.name == "test_restart.py")
+    items.sort(key=lambda item: item.path.name == LAST)
 
 
 @pytest.fixture(scope="session")
@@ -88,12 +89,22 @@ def served(
         assert Path(config.store).exists(), "the store must outlive the cluster"
 
 
-@pytest.fixture(scope="module")
-def teaching(served: Served) -> Iterator[Served]:
-    """The network for a module that teaches it tasks, which go when the module ends: they would
-    change where the inputs of others are sent."""
-    before = set(served.client.network().registry.current)
-    yield served
-    for entry in reversed(served.client.tasks()):
+@pytest.fixture(scope="module", autouse=True)
+def as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tasks that a module taught the network go when it ends: they would change where the inputs of
+    other modules are sent."""
+    mine = [item for item in request.session.items if item.path == request.path]
+    if request.path.name == LAST or not any("served" in names(item) for item in mine):
+        yield
+        return
+    client = request.getfixturevalue("served").client
+    before = set(client.network().registry.current)
+    yield
+    for entry in reversed(client.tasks()):
         if entry.id.task not in before:
-            served.client.remove(entry.id.task, reroot=True)
+            client.remove(entry.id.task, reroot=True)
+
+
+def names(item: pytest.Item) -> list[str]:
+    """The fixtures of a test."""
+    return item.fixturenames if isinstance(item, pytest.Function) else []

@@ -24,17 +24,17 @@ TASKS = ("houses", "wines", "mail", "recipes")
 
 
 @pytest.fixture(scope="module")
-def made(teaching: Served, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Split]:
+def made(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Split]:
     """The tasks, learned; houses from a CSV file."""
     made = kinds(n=400)
     path = tmp_path_factory.mktemp("data") / "houses.csv"
     path.write_text(as_csv(made["houses"][0]), encoding="utf-8")
-    teaching.client.learn("houses", path, BUDGET, target=PRICE).wait(timeout_s=200)
-    waiting = [teaching.client.learn(name, made[name][0], BUDGET) for name in TASKS[1:]]
+    served.client.learn("houses", path, BUDGET, target=PRICE).wait(timeout_s=200)
+    waiting = [served.client.learn(name, made[name][0], BUDGET) for name in TASKS[1:]]
     for expansion in waiting:
         expansion.wait(timeout_s=200)
     for name in TASKS:
-        teaching.wait_for(name)
+        served.wait_for(name)
     return made
 
 

@@ -15,7 +15,7 @@ import ray
 from cluster.client import AsyncClient
 from cluster.errors import ExpansionFailed, NetworkUnavailable, TaskNameTaken, UnknownTask
 from cluster.lifecycle import load_running
-from cluster.messages import Answer, Stage
+from cluster.messages import Answer, NewTask, Stage
 from cluster.names import CONTROLLER, NAMESPACE
 from dispatcher import NoTaskFits
 from pathways import LearnConfig, TaskData, TrainConfig
@@ -88,7 +88,9 @@ def test_errors_of_other_processes_arrive_as_they_were_raised(served: Served) ->
 
 def test_a_task_that_cannot_be_learned_leaves_the_network_as_it_was(served: Served) -> None:
     before = served.client.network().registry.version
-    expansion = served.client.learn("wrong", served.test["digits"], LearnConfig(family="lstm"))
+    wrong = LearnConfig(family="lstm")  # the client itself would refuse it
+    new = NewTask(task="wrong", data=served.test["digits"], config=wrong)
+    expansion = served.client.submit(new)
     with pytest.raises(ExpansionFailed, match="reads audio inputs"):
         expansion.wait(timeout_s=120)
     assert served.client.network().registry.version == before

@@ -31,12 +31,12 @@ def letters() -> tuple[TaskData, TaskData]:
 
 
 @pytest.fixture(scope="module")
-def few(teaching: Served, letters: tuple[TaskData, TaskData]) -> str:
+def few(served: Served, letters: tuple[TaskData, TaskData]) -> str:
     """A task that was learned from a few examples of every class, alone."""
     some = letters[0].shots(2, np.random.default_rng(0))
     how = LearnConfig(train=TrainConfig(epochs=2, min_steps=30), max_sources=0)
-    teaching.client.learn("few", some, how).wait(timeout_s=150)
-    teaching.wait_for("few")
+    served.client.learn("few", some, how).wait(timeout_s=150)
+    served.wait_for("few")
     return "few"
 
 

@@ -29,12 +29,12 @@ SPOKEN = LearnConfig(
 
 
 @pytest.fixture(scope="module")
-def spoken(teaching: Served) -> TaskData:
+def spoken(served: Served) -> TaskData:
     """Held-out words; the task is learned with words as labels that stand for digits."""
     train, test = embedded_task("spoken", train_per_class=60, test_per_class=20)
     named = replace(train, labels=WORDS)
-    teaching.client.learn("spoken", named, SPOKEN).wait(timeout_s=150)
-    teaching.wait_for("spoken")
+    served.client.learn("spoken", named, SPOKEN).wait(timeout_s=150)
+    served.wait_for("spoken")
     return test
 
 
