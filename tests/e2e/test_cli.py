@@ -71,7 +71,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for name, (height, width) in {"bar": (20, 4), "square": (12, 12)}.items():
         (folder / name).mkdir()
-        for i in range(30):
+        for i in range(150):
             pixels = rng.integers(0, 30, (28, 28), np.uint8)
             top, left = rng.integers(0, 28 - height), rng.integers(0, 28 - width)
             pixels[top : top + height, left : left + width] = 220
