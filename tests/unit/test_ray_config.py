@@ -126,5 +126,3 @@ def test_the_pins_allow_everything_the_package_asks_for() -> None:
         if wanted.marker is None or wanted.marker.evaluate({"extra": "grpc"}):
             name = canonicalize_name(wanted.name)
             assert wanted.specifier.contains(pinned[name]), text
-
-
