@@ -217,6 +217,14 @@ def test_requests_go_only_to_workers_whose_proxy_answers() -> None:
     assert asked({"mode": "cluster"}) == [False, False]
 
 
+def test_only_the_pod_of_the_autoscaler_may_talk_to_kubernetes() -> None:
+    def allowed(values: Mapping[str, Any]) -> list[bool]:
+        return [each["spec"]["automountServiceAccountToken"] for each in templates(values)]
+
+    assert allowed({}) == [True, False]
+    assert allowed({"autoscaling": {"enabled": False}}) == [False, False]
+
+
 def test_gpus_are_asked_for_by_their_own_group_alone() -> None:
     limits = [
         each["spec"]["containers"][0]["resources"]["limits"].get("nvidia.com/gpu")

@@ -123,6 +123,8 @@ metadata:
     checksum/settings: {{ include "sen.settings" $root | sha256sum }}
 spec:
   serviceAccountName: {{ include "sen.serviceAccount" $root }}
+  # Only the autoscaler, which is in the head's pod, talks to Kubernetes.
+  automountServiceAccountToken: {{ and (eq .node "head") $root.Values.autoscaling.enabled }}
   terminationGracePeriodSeconds: 60
   securityContext:
     {{- include "sen.podSecurity" $root | nindent 4 }}
