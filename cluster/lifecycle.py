@@ -225,6 +225,24 @@ def start_network(config: SenConfig) -> Any:
     return controller
 
 
+def ensure_network(config: SenConfig) -> None:
+    """Start the network's controller in the joined cluster, unless it runs there already.
+
+    Raises SenError if it cannot be started, or runs with other settings.
+    """
+    try:
+        controller = ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+    except ValueError:
+        start_network(config)
+        return
+    running: SenConfig = ray.get(controller.config.remote())
+    if running != config:
+        raise SenError(
+            f"a network with other settings (store {running.store}) runs in this Ray cluster "
+            "already; give it a cluster of its own"
+        )
+
+
 def stop_network() -> None:
     """Stop every actor of the network in the joined cluster; the store keeps everything."""
     for actor in ray.util.list_named_actors(all_namespaces=True):

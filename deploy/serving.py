@@ -31,25 +31,37 @@ def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
     keys = keys or KeySource(file=config.serve.keys_file)
     check_exposed(config.serve, keys)
     _check_port_free(config.serve.host, config.serve.port)
-    rpc = _grpc(config.serve) if config.serve.grpc_port else None
+    if config.serve.grpc_port:
+        _check_port_free(config.serve.host, config.serve.grpc_port)
+    rpc = _grpc(config.serve)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(
         http_options={"host": config.serve.host, "port": config.serve.port},
         grpc_options=rpc.options if rpc else None,
     )
+    application = ingress(config, keys, replicas())
+    try:
+        serve.run(application, name=APP, route_prefix="/", logging_config=_quiet())
+    except RuntimeError as error:
+        raise SenError(f"the network could not be served: {error}") from error
+    return f"http://{config.serve.host}:{config.serve.port}"
+
+
+def ingress(config: SenConfig, keys: KeySource, replicas: int) -> serve.Application:
+    """What Serve is to run; `replicas`: where serve.replicas leaves their number open.
+
+    Raises ConfigError if gRPC is wanted and what it takes is not installed.
+    """
+    rpc = _grpc(config.serve)
     deployment = serve.deployment(
         name="ingress",
-        num_replicas=config.serve.replicas or _replicas(),
+        num_replicas=config.serve.replicas or replicas,
         max_ongoing_requests=most_at_once(config.serve),
         max_queued_requests=most_at_once(config.serve),  # Serve's own queue is bounded too
         backpressure_config={"status_code": 503, "retry_after_s": 1},
         ray_actor_options={"num_cpus": 0.1, "runtime_env": {"env_vars": rpc.flags if rpc else {}}},
     )(serve.ingress(lambda: _build(config, keys))(rpc.service if rpc else None))
-    try:
-        serve.run(deployment.bind(), name=APP, route_prefix="/", logging_config=_quiet())
-    except RuntimeError as error:
-        raise SenError(f"the network could not be served: {error}") from error
-    return f"http://{config.serve.host}:{config.serve.port}"
+    return deployment.bind()
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,10 @@ class _Grpc:
     service: type[Any]
 
 
-def _grpc(config: ServeConfig) -> _Grpc:
-    """Raises ConfigError if what it takes is not installed."""
-    _check_port_free(config.host, config.grpc_port)
+def _grpc(config: ServeConfig) -> _Grpc | None:
+    """None if it is not wanted; raises ConfigError if what it takes is not installed."""
+    if not config.grpc_port:
+        return None
     try:
         from deploy.v2.rpc import SERVICER, InferenceService
     except ImportError as error:
@@ -79,8 +92,8 @@ def _grpc(config: ServeConfig) -> _Grpc:
     )
 
 
-def _replicas() -> int:
-    """One for each core, as each computes on one thread."""
+def replicas() -> int:
+    """One for each core of the joined cluster, as each computes on one thread; four at most."""
     return max(1, min(int(ray.cluster_resources().get("CPU", 1)), _MOST_REPLICAS))
 
 
