@@ -38,8 +38,8 @@ class Store:
         Raises StoreFormatError if nothing is there (and `create` is false), if the place holds
         something else, or if it was written in another format.
         """
-        store = cls._at(str(uri))
-        if store.exists(_MARK):
+        store = cls.at(str(uri))
+        if store.is_marked():
             store._check_format()
         elif not create:
             raise StoreFormatError(f"{uri} is no store; make one with `sen up --store {uri}`")
@@ -48,11 +48,20 @@ class Store:
                 f"{uri} holds other files ({store.list('')[0]}, …); name an empty directory"
             )
         else:
-            store.write_new(_MARK, json.dumps({"format": FORMAT}).encode())
+            store.mark()
         return store
 
+    def is_marked(self) -> bool:
+        """Whether the place is a store, of whatever format."""
+        return self.exists(_MARK)
+
+    def mark(self) -> None:
+        """Make a store of the place; raises StoreError if it is one."""
+        self.write_new(_MARK, json.dumps({"format": FORMAT}).encode())
+
     @classmethod
-    def _at(cls, uri: str) -> Store:
+    def at(cls, uri: str) -> Store:
+        """A place, whatever it holds; raises StoreError if the URI names none."""
         if "://" not in uri:
             path = Path(uri).expanduser().absolute()
             return cls(LocalFiles(path), str(path))
@@ -77,9 +86,13 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreFormatError(f"{self.uri}/{_MARK} cannot be read: {error}") from error
         if found != FORMAT:
+            newer = isinstance(found, int) and found > FORMAT
+            todo = (
+                "install the newer version that wrote it" if newer else "restore it from a backup"
+            )
             raise StoreFormatError(
-                f"the store {self.uri} has format {found}, this version of sen reads format "
-                f"{FORMAT}; use the version that wrote it or another store"
+                f"the store {self.uri} has format {found!r}, this version of sen reads format "
+                f"{FORMAT}; {todo}, or name another store"
             )
 
     def path(self, name: str) -> str:

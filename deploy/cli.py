@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy import cli_revisions
+from deploy import cli_revisions, cli_stores
 from deploy.cli_options import Address, AsJson, share
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="Make, list and remove API keys for HTTP.")
 app.add_typer(keys, name="keys")
 app.add_typer(cli_revisions.app)
+app.add_typer(cli_stores.app)
 
 KeysFile = Annotated[
     Path | None, typer.Option(help="The setting serve.keys_file; by default $SEN_HOME/keys.")

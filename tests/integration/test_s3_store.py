@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.copying import copy_store
 from cluster.errors import StoreDamagedError, StoreError, StoreFormatError
 from cluster.registry import Registry, RegistryChange
 from cluster.registry_log import RegistryLog
@@ -122,6 +123,14 @@ def test_two_networks_on_one_store_cannot_both_commit(server: S3Server) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(commits, logs)) == 1
     assert logs[0].load().version == 1
+
+
+def test_a_store_is_backed_up_to_a_bucket_and_restored(server: S3Server, tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "net", create=True)
+    RegistryLog(store).commit(Registry(), RegistryChange())
+    assert copy_store(store, server.uri("backup")).network_version == 1
+    copy_store(Store.open(server.uri("backup")), str(tmp_path / "again"))
+    assert RegistryLog(Store.open(tmp_path / "again")).load() == RegistryLog(store).load()
 
 
 class CutAfter:

@@ -198,10 +198,15 @@ def test_a_file_is_no_place_for_a_store(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
-def test_a_store_of_another_format_is_refused(store: Store) -> None:
-    Path(store.path(MARK)).write_text(json.dumps({"format": 7}))
+@pytest.mark.parametrize(
+    ("found", "todo"),
+    [(7, "install the newer version that wrote it"), (0, "restore it"), ("x", "restore it")],
+)
+def test_a_store_of_another_format_is_refused(store: Store, found: object, todo: str) -> None:
+    Path(store.path(MARK)).write_text(json.dumps({"format": found}))
+    why = f"has format {found!r}, this version of sen reads format 1; {todo}"
     for create in (False, True):
-        with pytest.raises(StoreFormatError, match="has format 7, this version of sen reads form"):
+        with pytest.raises(StoreFormatError, match=why):
             Store.open(store.uri, create=create)
 
 
