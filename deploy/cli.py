@@ -294,6 +294,20 @@ def status(address: Address = None) -> None:
     commands.status(address)
 
 
+@app.command(epilog="Example: `sen doctor` before `sen up`, or while the network runs")
+def doctor(
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    port: Annotated[int | None, typer.Option(help="To serve HTTP on.")] = None,
+    as_json: AsJson = False,
+    address: Address = None,
+) -> None:
+    """Check this machine and every node of the network, and say how to mend what is not well."""
+    from deploy import commands
+    from deploy.doctor import doctor as examine
+
+    examine(commands.settings(None, config, port), address, as_json)
+
+
 @keys.command("add", epilog="Example: `sen keys add camera --scope predict`")
 def add_key(
     name: Annotated[str, typer.Argument(help="Of the key's owner.")],

@@ -46,16 +46,14 @@ def up(
     """Start or join Ray, bring the network back and serve it."""
     from deploy import network as networks  # Serve takes long to import
 
-    settings = _settings(store, config, port)
-    source = keys.KeySource(
-        file=settings.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, "")
-    )
-    guarded = check_exposed(settings.serve, source)
+    wanted = settings(store, config, port)
+    source = keys.KeySource(file=wanted.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, ""))
+    guarded = check_exposed(wanted.serve, source)
     with progress_bars(out) as bars:
-        bar = bars.add_task("start Ray", total=2, remark=settings.store)
-        running = networks.start(settings, address=address, cpus=cpus)
+        bar = bars.add_task("start Ray", total=2, remark=wanted.store)
+        running = networks.start(wanted, address=address, cpus=cpus)
         bars.update(bar, advance=1, description="start HTTP")
-        running = networks.serve(settings, running, source)
+        running = networks.serve(wanted, running, source)
         bars.update(bar, advance=1, description="serving", remark=running.url)
     view = connect().network()
     for task, reason in view.unavailable.items():
@@ -66,15 +64,16 @@ def up(
         out.print("no API keys: only this machine may ask; see `sen keys add --help`")
 
 
-def _settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
+def settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
+    """The settings of a file, or the defaults, with what the command line says otherwise."""
     if config is not None:
-        settings = read_config(config, **({"store": store} if store else {}))
+        read = read_config(config, **({"store": store} if store else {}))
     else:
-        settings = build_config({"store": store or str(home() / "store")})
+        read = build_config({"store": store or str(home() / "store")})
     # Replicas have working directories of their own.
-    keys_file = keys_path(settings.serve.keys_file)
-    served = replace(settings.serve, keys_file=str(keys_file), port=port or settings.serve.port)
-    return replace(settings, serve=served)
+    keys_file = keys_path(read.serve.keys_file)
+    served = replace(read.serve, keys_file=str(keys_file), port=port or read.serve.port)
+    return replace(read, serve=served)
 
 
 def keys_path(given: str | Path | None) -> Path:
