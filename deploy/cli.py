@@ -286,12 +286,18 @@ def verify(address: Address = None) -> None:
     commands.verify(address)
 
 
-@app.command(epilog="Example: `sen status`")
-def status(address: Address = None) -> None:
-    """Show what runs: cluster, network, and tasks being learned."""
-    from deploy import commands
+@app.command(epilog="Example: `sen status` or `sen status --watch`")
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")
+    ] = False,
+    address: Address = None,
+) -> None:
+    """Show what runs: nodes, replicas, slots, tasks being learned, and whether all is well."""
+    from deploy.status import status as show
 
-    commands.status(address)
+    show(address, as_json, watch)
 
 
 @app.command(epilog="Example: `sen doctor` before `sen up`, or while the network runs")

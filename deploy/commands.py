@@ -13,9 +13,9 @@ from rich.console import Console
 
 from cluster.client import Client, connect
 from cluster.config import SenConfig, build_config, read_config
-from cluster.errors import NotRunning, SenError
+from cluster.errors import SenError
 from cluster.inputs import Input, read_inputs
-from cluster.lifecycle import home, load_running, metrics_urls
+from cluster.lifecycle import home
 from cluster.messages import Answer
 from cluster.registry import Registry
 from deploy import keys
@@ -24,7 +24,6 @@ from deploy.report import (
     follow_expansion,
     keys_table,
     learned_line,
-    learning_remark,
     links_table,
     network_lines,
     progress_bars,
@@ -279,22 +278,3 @@ def verify(address: str | None) -> None:
     if bad:
         raise SenError(f"not as learned: {', '.join(bad)}; restore them from a backup of the store")
     out.print(f"all {len(results)} tasks are as they were learned")
-
-
-def status(address: str | None) -> None:
-    """Show what runs."""
-    running = load_running()
-    if running is None and address is None:
-        raise NotRunning("no network runs on this machine; start one with `sen up`")
-    client = connect(address)
-    if running is not None:
-        out.print(f"Ray at {running.address}, store {running.store}", highlight=False)
-        out.print(f"HTTP at {running.url or '(not served)'}", highlight=False)
-    for url in metrics_urls():
-        out.print(f"metrics at {url}", highlight=False)
-    reply = network_reply(client.network(), client.config().dispatch.max_active)
-    for line in network_lines(reply):
-        out.print(line, highlight=False)
-    for expansion in client.expansions():
-        if not expansion.ended or expansion.error:
-            out.print(f"{expansion.task}: {learning_remark(expansion)}", highlight=False)
