@@ -13,6 +13,7 @@ RUNTIME = [
     "torchaudio>=2.11,<2.12",
     "numpy>=2.0,<3",
     "pyarrow>=20",
+    "obstore>=0.8",
     "immutables>=0.21",
     "scipy>=1.13",
     "safetensors>=0.5",
@@ -43,12 +44,17 @@ BENCH = [
 # The Open Inference Protocol's messages over gRPC.
 GRPC = ["tritonclient[grpc]>=2.50"]
 
+# A store on S3 with the keys of a profile; without it those of the environment or the machine.
+S3 = ["boto3>=1.36"]
+
 PLOT = ["matplotlib>=3.9", "networkx>=3.2"]
 
 DEV = [
     *BENCH,
     *GRPC,
     *PLOT,
+    *S3,
+    "moto[server]>=5.1",
     "pytest>=8",
     "pytest-timeout>=2.3",
     "ruff>=0.9",
@@ -91,6 +97,6 @@ setup(
     ],
     package_data={"deploy": ["page/*"]},
     install_requires=RUNTIME,
-    extras_require={"bench": BENCH, "grpc": GRPC, "plot": PLOT, "dev": DEV},
+    extras_require={"bench": BENCH, "grpc": GRPC, "plot": PLOT, "s3": S3, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},
 )

@@ -45,6 +45,11 @@ def parse_request_id(text: str) -> tuple[int, str] | None:
     return (int(match[1]), match[2]) if match else None
 
 
+def request_path(request: str, file: str = "request.json") -> str:
+    """Store path of a file of a waiting expansion, by default its description."""
+    return f"requests/{request}/{file}"
+
+
 def change_path(version: int) -> str:
     """Store path of the change that made network `version`."""
     return f"registry/{version:012d}.json"

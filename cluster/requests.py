@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cluster.errors import StoreDamagedError
 from cluster.messages import NewTask, WaitingTask
-from cluster.names import parse_request_id
+from cluster.names import parse_request_id, request_path
 from cluster.orders import SECOND, TASK, Order, from_fields, to_fields
 from cluster.store import Store
 from pathways import Signature, TaskData
@@ -57,6 +57,15 @@ class RequestLog:
     def ids(self) -> list[str]:
         """Ids of all requests in order of arrival, complete or not."""
         return [name for name in self._store.list(_ROOT) if parse_request_id(name)]
+
+    def complete(self) -> list[str]:
+        """Ids of the requests that were acknowledged, in order of arrival."""
+        return [id for id in self.ids() if self._store.exists(_path(id, "request.json"))]
+
+    def files(self, request: str) -> dict[str, str]:
+        """Store path of each file of a request but its description → SHA-256; raises
+        StoreDamagedError."""
+        return {_path(request, name): sha for name, sha in self._about(request).hashes.items()}
 
     def add(self, requests: Mapping[str, NewTask]) -> None:
         """Make requests durable, given by id; many take little longer than one."""
@@ -116,6 +125,9 @@ class RequestLog:
 
     def remove(self, request: str) -> None:
         """Forget a request that was learned or has failed."""
+        self._store.delete(
+            [_path(request, "request.json")]
+        )  # what is left of it counts for nothing
         self._store.delete_directory(f"{_ROOT}/{request}")
 
     def _read(self, request: str, file: str, about: _About) -> bytes:
@@ -140,7 +152,7 @@ class RequestLog:
 
 
 def _path(request: str, file: str) -> str:
-    return f"{_ROOT}/{request}/{file}"
+    return request_path(request, file)
 
 
 def _file(role: str) -> str:

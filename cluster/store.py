@@ -1,37 +1,33 @@
 """The store: durable files from which everything can start again.
 
-Files are written whole, once, and never changed. On a local file system a file appears under
-its name only when all of it is on disk (write aside, fsync, link); on an object store a
-written object appears when its stream is closed.
+Files are written whole, once, and never changed, wherever they are: of several who write one name
+at the same moment exactly one does, and a file appears under its name only when all of it is safe.
+How a file system does so is in `local_files`, how an object store does in `object_files`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from io import BufferedWriter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-
-from pyarrow import fs
+from urllib.parse import unquote, urlsplit
 
 from cluster.errors import StoreDamagedError, StoreError, StoreFormatError
+from cluster.files import Files
+from cluster.local_files import LocalFiles
 
 FORMAT = 1
 _MARK = "sen-store.json"
 
 
 class Store:
-    """Immutable files below one root, on any file system pyarrow reaches.
+    """Immutable files below one root: a directory, or a prefix of an S3 or GCS bucket.
 
     Raises StoreError, with the path and the system's reason, when reading or writing fails.
     """
 
-    def __init__(self, filesystem: fs.FileSystem, root: str, uri: str) -> None:
-        self._fs = filesystem
-        self._root = root
+    def __init__(self, files: Files, uri: str) -> None:
+        self._files = files
         self.uri = uri
         """Where the store is, as the user said it."""
 
@@ -42,8 +38,8 @@ class Store:
         Raises StoreFormatError if nothing is there (and `create` is false), if the place holds
         something else, or if it was written in another format.
         """
-        store = cls._at(str(uri))
-        if store.exists(_MARK):
+        store = cls.at(str(uri))
+        if store.is_marked():
             store._check_format()
         elif not create:
             raise StoreFormatError(f"{uri} is no store; make one with `sen up --store {uri}`")
@@ -52,19 +48,35 @@ class Store:
                 f"{uri} holds other files ({store.list('')[0]}, …); name an empty directory"
             )
         else:
-            store.write_new(_MARK, json.dumps({"format": FORMAT}).encode())
+            store.mark()
         return store
 
+    def is_marked(self) -> bool:
+        """Whether the place is a store, of whatever format."""
+        return self.exists(_MARK)
+
+    def mark(self) -> None:
+        """Make a store of the place; raises StoreError if it is one."""
+        self.write_new(_MARK, json.dumps({"format": FORMAT}).encode())
+
     @classmethod
-    def _at(cls, uri: str) -> Store:
+    def at(cls, uri: str) -> Store:
+        """A place, whatever it holds; raises StoreError if the URI names none."""
         if "://" not in uri:
             path = Path(uri).expanduser().absolute()
-            return cls(fs.LocalFileSystem(), str(path), str(path))
+            return cls(LocalFiles(path), str(path))
+        scheme = urlsplit(uri).scheme
+        if scheme == "file":
+            return cls(LocalFiles(Path(unquote(urlsplit(uri).path))), uri)
+        from cluster.object_files import SCHEMES, open_objects  # a network on disk needs no client
+
+        if scheme not in SCHEMES:
+            known = ", ".join(f"{each}://BUCKET/PREFIX" for each in SCHEMES)
+            raise StoreError(f"cannot reach a store at {uri}: name a directory, or {known}")
         try:
-            filesystem, root = fs.FileSystem.from_uri(uri)
-        except (ValueError, OSError) as error:
+            return cls(open_objects(uri), uri)
+        except ValueError as error:
             raise StoreError(f"cannot reach a store at {uri}: {error}") from error
-        return cls(filesystem, root.rstrip("/"), uri)
 
     def _check_format(self) -> None:
         try:
@@ -74,26 +86,28 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreFormatError(f"{self.uri}/{_MARK} cannot be read: {error}") from error
         if found != FORMAT:
+            newer = isinstance(found, int) and found > FORMAT
+            todo = (
+                "install the newer version that wrote it" if newer else "restore it from a backup"
+            )
             raise StoreFormatError(
-                f"the store {self.uri} has format {found}, this version of sen reads format "
-                f"{FORMAT}; use the version that wrote it or another store"
+                f"the store {self.uri} has format {found!r}, this version of sen reads format "
+                f"{FORMAT}; {todo}, or name another store"
             )
 
     def path(self, name: str) -> str:
         """The full path of a file, for messages and local tools."""
-        return f"{self._root}/{name}" if name else self._root
+        return self._files.path(name)
 
     def path_for_others(self, name: str) -> str:
         """The full path or URI of a file, for another library to open."""
-        return f"{self.uri.rstrip('/')}/{name}"
+        place, mark, settings = self.uri.partition("?")
+        return f"{place.rstrip('/')}/{name}{mark}{settings}"
 
     def exists(self, name: str) -> bool:
         """Whether a file or directory is there."""
-        return bool(self._info(name).type != fs.FileType.NotFound)
-
-    def _info(self, name: str) -> fs.FileInfo:
         try:
-            return self._fs.get_file_info(self.path(name))
+            return self._files.exists(name)
         except OSError as error:
             raise StoreError(f"cannot look at {self.path(name)}: {error}") from error
 
@@ -102,18 +116,24 @@ class Store:
 
         Names that begin with a dot are left out: a killed writer's unfinished files among them.
         """
-        where = fs.FileSelector(self.path(directory), allow_not_found=True)
         try:
-            names = (info.base_name for info in self._fs.get_file_info(where))
-            return sorted(name for name in names if not name.startswith("."))
+            return sorted(n for n in self._files.names(directory) if not n.startswith("."))
         except OSError as error:
             raise StoreError(f"cannot list {self.path(directory)}: {error}") from error
+
+    def walk(self) -> Iterator[tuple[str, int]]:
+        """(name, size in bytes) of every file, in no order; unfinished ones are left out."""
+        try:
+            for name, size in self._files.walk():
+                if not name.rpartition("/")[2].startswith("."):
+                    yield name, size
+        except OSError as error:
+            raise StoreError(f"cannot list {self.path('')}: {error}") from error
 
     def read(self, name: str) -> bytes:
         """A file's bytes; raises StoreDamagedError if it is missing."""
         try:
-            with self._fs.open_input_file(self.path(name)) as stream:
-                return bytes(stream.read())
+            return self._files.read(name)
         except FileNotFoundError as error:
             raise StoreDamagedError(
                 f"{self.path(name)} is missing; restore it from a backup of the store"
@@ -146,9 +166,7 @@ class Store:
         Several appear one after another: a crash may leave some of them.
         """
         try:
-            if isinstance(self._fs, fs.LocalFileSystem):
-                return _put_local({name: Path(self.path(name)) for name in files}, files)
-            return [name for name, body in files.items() if not self._put_remote(name, body)]
+            return self._files.put(files) if files else []
         except OSError as error:
             first, more = self.path(next(iter(files))), len(files) - 1
             raise StoreError(
@@ -156,18 +174,11 @@ class Store:
                 "read-only or full?"
             ) from error
 
-    def _put_remote(self, name: str, body: bytes) -> bool:
-        if self.exists(name):
-            return False
-        with self._fs.open_output_stream(self.path(name)) as stream:
-            stream.write(body)
-        return True
-
     def delete(self, names: Iterable[str]) -> None:
         """Remove files; missing is fine."""
         for name in names:
             try:
-                self._fs.delete_file(self.path(name))
+                self._files.delete(name)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -175,54 +186,7 @@ class Store:
 
     def delete_directory(self, name: str) -> None:
         """Remove a directory and what is in it; missing is fine."""
-        if not self.exists(name):
-            return
         try:
-            self._fs.delete_dir(self.path(name))
+            self._files.delete_directory(name)
         except OSError as error:
             raise StoreError(f"cannot remove {self.path(name)}: {error}") from error
-
-
-def _put_local(paths: Mapping[str, Path], files: Mapping[str, bytes]) -> list[str]:
-    """Write all aside, sync, then link: a name appears only with the whole content behind it.
-
-    Syncing after everything is written costs one write of the file system's journal, not one a
-    file. Returns the names that were there.
-    """
-    aside = {n: p.with_name(f".{p.name}.{uuid.uuid4().hex}") for n, p in paths.items()}
-    try:
-        with ExitStack() as opened:
-            written = [_written(opened, aside[name], body) for name, body in files.items()]
-            for file in written:
-                os.fsync(file.fileno())
-        there = [name for name, path in paths.items() if not _linked(aside[name], path)]
-    finally:
-        for path in aside.values():
-            path.unlink(missing_ok=True)
-    for directory in {path.parent for path in paths.values()}:
-        _sync_directory(directory)
-    return there
-
-
-def _written(opened: ExitStack, path: Path, body: bytes) -> BufferedWriter:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = opened.enter_context(path.open("xb"))
-    file.write(body)
-    file.flush()
-    return file
-
-
-def _linked(aside: Path, path: Path) -> bool:
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

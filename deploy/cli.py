@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy import cli_revisions
+from deploy import cli_revisions, cli_stores
 from deploy.cli_options import Address, AsJson, share
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="Make, list and remove API keys for HTTP.")
 app.add_typer(keys, name="keys")
 app.add_typer(cli_revisions.app)
+app.add_typer(cli_stores.app)
 
 KeysFile = Annotated[
     Path | None, typer.Option(help="The setting serve.keys_file; by default $SEN_HOME/keys.")
@@ -285,12 +286,32 @@ def verify(address: Address = None) -> None:
     commands.verify(address)
 
 
-@app.command(epilog="Example: `sen status`")
-def status(address: Address = None) -> None:
-    """Show what runs: cluster, network, and tasks being learned."""
-    from deploy import commands
+@app.command(epilog="Example: `sen status` or `sen status --watch`")
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")
+    ] = False,
+    address: Address = None,
+) -> None:
+    """Show what runs: nodes, replicas, slots, tasks being learned, and whether all is well."""
+    from deploy.status import status as show
 
-    commands.status(address)
+    show(address, as_json, watch)
+
+
+@app.command(epilog="Example: `sen doctor` before `sen up`, or while the network runs")
+def doctor(
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    port: Annotated[int | None, typer.Option(help="To serve HTTP on.")] = None,
+    as_json: AsJson = False,
+    address: Address = None,
+) -> None:
+    """Check this machine and every node of the network, and say how to mend what is not well."""
+    from deploy import commands
+    from deploy.doctor import doctor as examine
+
+    examine(commands.settings(None, config, port), address, as_json)
 
 
 @keys.command("add", epilog="Example: `sen keys add camera --scope predict`")

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from cluster.client import Client, connect
 from cluster.config import SenConfig, build_config, read_config
-from cluster.errors import NotRunning, SenError
+from cluster.errors import SenError
 from cluster.inputs import Input, read_inputs
-from cluster.lifecycle import home, load_running, metrics_urls
+from cluster.lifecycle import home
 from cluster.messages import Answer
 from cluster.registry import Registry
 from deploy import keys
@@ -24,7 +24,6 @@ from deploy.report import (
     follow_expansion,
     keys_table,
     learned_line,
-    learning_remark,
     links_table,
     network_lines,
     progress_bars,
@@ -46,16 +45,14 @@ def up(
     """Start or join Ray, bring the network back and serve it."""
     from deploy import network as networks  # Serve takes long to import
 
-    settings = _settings(store, config, port)
-    source = keys.KeySource(
-        file=settings.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, "")
-    )
-    guarded = check_exposed(settings.serve, source)
+    wanted = settings(store, config, port)
+    source = keys.KeySource(file=wanted.serve.keys_file, text=os.environ.get(keys.ENVIRONMENT, ""))
+    guarded = check_exposed(wanted.serve, source)
     with progress_bars(out) as bars:
-        bar = bars.add_task("start Ray", total=2, remark=settings.store)
-        running = networks.start(settings, address=address, cpus=cpus)
+        bar = bars.add_task("start Ray", total=2, remark=wanted.store)
+        running = networks.start(wanted, address=address, cpus=cpus)
         bars.update(bar, advance=1, description="start HTTP")
-        running = networks.serve(settings, running, source)
+        running = networks.serve(wanted, running, source)
         bars.update(bar, advance=1, description="serving", remark=running.url)
     view = connect().network()
     for task, reason in view.unavailable.items():
@@ -66,15 +63,16 @@ def up(
         out.print("no API keys: only this machine may ask; see `sen keys add --help`")
 
 
-def _settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
+def settings(store: str | None, config: Path | None, port: int | None) -> SenConfig:
+    """The settings of a file, or the defaults, with what the command line says otherwise."""
     if config is not None:
-        settings = read_config(config, **({"store": store} if store else {}))
+        read = read_config(config, **({"store": store} if store else {}))
     else:
-        settings = build_config({"store": store or str(home() / "store")})
+        read = build_config({"store": store or str(home() / "store")})
     # Replicas have working directories of their own.
-    keys_file = keys_path(settings.serve.keys_file)
-    served = replace(settings.serve, keys_file=str(keys_file), port=port or settings.serve.port)
-    return replace(settings, serve=served)
+    keys_file = keys_path(read.serve.keys_file)
+    served = replace(read.serve, keys_file=str(keys_file), port=port or read.serve.port)
+    return replace(read, serve=served)
 
 
 def keys_path(given: str | Path | None) -> Path:
@@ -280,22 +278,3 @@ def verify(address: str | None) -> None:
     if bad:
         raise SenError(f"not as learned: {', '.join(bad)}; restore them from a backup of the store")
     out.print(f"all {len(results)} tasks are as they were learned")
-
-
-def status(address: str | None) -> None:
-    """Show what runs."""
-    running = load_running()
-    if running is None and address is None:
-        raise NotRunning("no network runs on this machine; start one with `sen up`")
-    client = connect(address)
-    if running is not None:
-        out.print(f"Ray at {running.address}, store {running.store}", highlight=False)
-        out.print(f"HTTP at {running.url or '(not served)'}", highlight=False)
-    for url in metrics_urls():
-        out.print(f"metrics at {url}", highlight=False)
-    reply = network_reply(client.network(), client.config().dispatch.max_active)
-    for line in network_lines(reply):
-        out.print(line, highlight=False)
-    for expansion in client.expansions():
-        if not expansion.ended or expansion.error:
-            out.print(f"{expansion.task}: {learning_remark(expansion)}", highlight=False)

@@ -24,6 +24,7 @@ SEN = Path(sys.executable).with_name("sen")
 COMMANDS = (
     *("demo", "up", "down", "learn", "learn-pair", "predict", "tasks", "network", "verify"),
     *("status", "improve", "prune", "versions", "rollback", "remove"),
+    *("backup", "restore", "doctor"),
 )
 
 

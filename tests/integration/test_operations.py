@@ -8,8 +8,12 @@ import time
 import httpx
 import ray
 
+from cluster.diagnosis import Level, diagnose
+from cluster.examining import examine_nodes
 from cluster.lifecycle import metrics_urls
 from cluster.metrics import METRICS
+from deploy.doctor import machine_facts
+from deploy.status import read_status
 from tests.integration.conftest import Served
 
 
@@ -63,3 +67,26 @@ def test_metrics_are_where_prometheus_reads_them(served: Served) -> None:
 
 def test_the_endpoint_belongs_to_the_cluster(served: Served) -> None:
     assert len(metrics_urls()) == len(ray.nodes()) == 1
+
+
+def test_every_node_is_examined_and_well(served: Served) -> None:
+    (facts,) = examine_nodes(served.config.store)
+    assert facts.store_error is None
+    assert facts.versions["ray"] == ray.__version__
+    assert abs(facts.clock_s) <= facts.clock_error_s + 0.1
+    found = diagnose([facts], machine_facts(served.config.serve, ours=True))
+    told = {finding.check: finding.level for finding in found}
+    assert told["versions"] == told[f"store from {facts.node}"] == Level.OK
+
+
+def test_a_store_that_a_node_cannot_reach_is_told(served: Served) -> None:
+    (facts,) = examine_nodes(f"{served.config.store}-elsewhere")
+    assert "is no store" in str(facts.store_error)
+
+
+def test_the_status_is_of_what_runs(served: Served) -> None:
+    status = read_status(served.client)
+    assert [node.alive for node in status.nodes] == [True]
+    assert status.replicas == 1
+    assert status.health.startswith("answers in ")
+    assert status.network.network_version == served.client.network().registry.version

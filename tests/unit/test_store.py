@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
-from pyarrow import fs
+from obstore.store import MemoryStore
 
 from cluster import Store
 from cluster.errors import StoreDamagedError, StoreError, StoreFormatError
+from cluster.object_files import ObjectFiles
 from tests.unit.fakes import open_directory, powerless
 
 MARK = "sen-store.json"
@@ -193,10 +198,15 @@ def test_a_file_is_no_place_for_a_store(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
-def test_a_store_of_another_format_is_refused(store: Store) -> None:
-    Path(store.path(MARK)).write_text(json.dumps({"format": 7}))
+@pytest.mark.parametrize(
+    ("found", "todo"),
+    [(7, "install the newer version that wrote it"), (0, "restore it"), ("x", "restore it")],
+)
+def test_a_store_of_another_format_is_refused(store: Store, found: object, todo: str) -> None:
+    Path(store.path(MARK)).write_text(json.dumps({"format": found}))
+    why = f"has format {found!r}, this version of sen reads format 1; {todo}"
     for create in (False, True):
-        with pytest.raises(StoreFormatError, match="has format 7, this version of sen reads form"):
+        with pytest.raises(StoreFormatError, match=why):
             Store.open(store.uri, create=create)
 
 
@@ -245,11 +255,80 @@ def test_a_file_that_may_not_be_read_is_named_but_not_called_damaged() -> None:
     assert not isinstance(caught.value, StoreDamagedError)
 
 
-def test_on_an_object_store_a_file_is_never_overwritten_either(tmp_path: Path) -> None:
-    """pyarrow's view of a subtree stands in for an object store: it is no local file system."""
-    remote = Store(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "", "remote://x")
-    remote.write_new("x", b"1")
-    with pytest.raises(StoreError, match="x exists already"):
-        remote.write_new("x", b"2")
-    remote.write_content("x", b"1")
-    assert remote.read("x") == b"1"
+@pytest.fixture
+def objects() -> Store:
+    """A store in obstore's own object store, which is in this process's memory."""
+    return Store(ObjectFiles(MemoryStore(), "memory://"), "memory://")
+
+
+def test_objects_are_written_once_read_listed_and_removed(objects: Store) -> None:
+    objects.write_all_new({f"a/{n}/x": b"%d" % n for n in range(20)})
+    with pytest.raises(StoreError, match="a/3/x exists already"):
+        objects.write_new("a/3/x", b"other")
+    objects.write_content("a/3/x", b"3")
+    assert [objects.read(f"a/{n}/x") for n in range(20)] == [b"%d" % n for n in range(20)]
+    assert objects.list("a") == sorted(map(str, range(20)))
+    assert dict(objects.walk()) == {f"a/{n}/x": len(str(n)) for n in range(20)}
+    assert objects.exists("a/3") and objects.exists("a/3/x") and not objects.exists("a/3/y")
+    objects.delete(["a/3/x", "a/3/x"])
+    objects.delete_directory("a/4")
+    objects.delete_directory("none")
+    assert len(objects.list("a")) == 18
+    with pytest.raises(StoreDamagedError, match="a/3/x is missing"):
+        objects.read("a/3/x")
+
+
+@pytest.mark.parametrize("kind", ["store", "objects"])
+def test_of_many_writers_of_a_name_exactly_one_does(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+
+    def won(body: bytes) -> bool:
+        try:
+            store.write_new("x", body)
+        except StoreError:
+            return False
+        return True
+
+    bodies = [b"%d" % n for n in range(16)]
+    with ThreadPoolExecutor(16) as threads:
+        winners = [b for b, mine in zip(bodies, threads.map(won, bodies), strict=True) if mine]
+    assert [store.read("x")] == winners
+
+
+def test_a_write_that_was_sent_twice_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(ObjectFiles(MemoryStore(), "memory://"), "memory://")
+    put = obstore.put
+
+    def twice(*args: Any, **kwargs: Any) -> Any:
+        put(*args, **kwargs)
+        return put(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(obstore, "put", twice)
+        store.write_new("x", b"1")
+        with pytest.raises(StoreError, match="x exists already"):
+            store.write_new("x", b"1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("s3://", "it names no bucket; write s3://BUCKET/PREFIX"),
+        ("s3://key:secret@bucket/x", "keys do not belong in a URI"),
+        ("s3://bucket/x?endpoint=y", "unknown endpoint; known: endpoint_override, region, scheme"),
+        ("hdfs://host/x", "name a directory, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX"),
+    ],
+)
+def test_a_uri_that_names_no_store_says_why(uri: str, why: str) -> None:
+    with pytest.raises(StoreError, match=re.escape(why)):
+        Store.open(uri)
+
+
+def test_a_path_for_others_keeps_what_the_uri_says_of_the_server() -> None:
+    uri = "s3://bucket/net?endpoint_override=127.0.0.1:9000&scheme=http"
+    store = Store(ObjectFiles(MemoryStore(), "s3://bucket/net"), uri)
+    said = "s3://bucket/net/jobs?endpoint_override=127.0.0.1:9000&scheme=http"
+    assert store.path_for_others("jobs") == said
+    assert store.path("jobs") == "s3://bucket/net/jobs"

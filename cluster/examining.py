@@ -1,0 +1,83 @@
+"""Facts about the machines of a network: what `diagnosis` decides upon."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cluster.diagnosis import NodeFacts
+from cluster.errors import StoreError
+from cluster.store import Store
+
+_PACKAGES = ("sen-ray", "ray", "torch", "torchvision", "torchaudio", "numpy", "safetensors")
+_TIMEOUT_S = 60.0
+
+
+def examine_here(store: str | None, node: str = "here") -> NodeFacts:
+    """Facts about the machine that this runs on; store: to try, or None."""
+    shm = Path("/dev/shm")
+    return NodeFacts(
+        node=node,
+        versions={"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
+        memory_bytes=psutil.virtual_memory().available,
+        disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
+        shm_bytes=shutil.disk_usage(shm).free if shm.exists() else None,
+        store_error=_try_store(store) if store else None,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _try_store(uri: str) -> str | None:
+    """Write, read and remove an object; why that failed, or None."""
+    name = f"probe-{uuid.uuid4().hex}"
+    try:
+        store = Store.open(uri)
+        store.write_new(name, name.encode())
+        read = store.read(name)
+        store.delete([name])
+    except StoreError as error:
+        return str(error)
+    return None if read == name.encode() else f"{store.path(name)} is not what was written"
+
+
+def examine_nodes(store: str | None) -> Sequence[NodeFacts]:
+    """Facts about every node of the joined cluster, each told by itself."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    asked = {}
+    for node in alive:
+        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        examine = ray.remote(num_cpus=0, scheduling_strategy=where)(examine_here)
+        asked[node["NodeID"]] = examine.remote(store, node["NodeManagerAddress"])
+    facts = dict(zip(asked, ray.get(list(asked.values()), timeout=_TIMEOUT_S), strict=True))
+    return [_with_clock(each, node) for node, each in facts.items()]
+
+
+def _with_clock(facts: NodeFacts, node: str) -> NodeFacts:
+    """How far a node's clock is ahead, by asking it for the time; its worker runs already."""
+    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    start = time.time()
+    ask = ray.remote(num_cpus=0, scheduling_strategy=where)(_now)
+    there = ray.get(ask.remote(), timeout=_TIMEOUT_S)
+    half = (time.time() - start) / 2
+    return replace(facts, clock_s=there - (start + half), clock_error_s=half)
+
+
+def _now() -> float:
+    return time.time()
