@@ -44,9 +44,8 @@ def test_a_network_in_a_bucket_learns_comes_back_and_is_restored(
             if home.name == "first":
                 done(home, "learn", "digits", "--data", tmp_path / "digits.npz", "--epochs", 3)
                 done(home, "backup", server.uri("backup"))
-                levels = {
-                    f["check"]: f["level"] for f in json.loads(done(home, "doctor", "--json"))
-                }
+                found = json.loads(sen(home, "doctor", "--json").stdout)
+                levels = {finding["check"]: finding["level"] for finding in found}
                 assert levels["store from 127.0.0.1"] == "ok"
             told = json.loads(done(home, "status", "--json"))
             assert (told["network"]["tasks"], told["expansions"]) == (1, [])
