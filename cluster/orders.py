@@ -117,7 +117,7 @@ def _made(kind: type[Any], fields: Mapping[str, Any]) -> Any:
 def check(order: Order, task: str, data: Mapping[str, TaskData], registry: Registry) -> None:
     """Whether the order can be carried out on a network, as far as can be told at once.
 
-    `data`: by role, TASK for the task's own. Raises UnknownTask, TaskUnavailable or DataError.
+    `data`: by role, TASK for the task's own. Raises UnknownTask or DataError.
     """
     if isinstance(order, Improve) and order.source is not None:
         _check_source(order.source, task, registry)
