@@ -1,6 +1,6 @@
 // A task's page.
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { inWords } from "./ask/asking";
 import { count, goodness, percent, signature, when } from "./format";
@@ -13,7 +13,8 @@ import { byName, only, stateOf, tasks } from "./state";
 export function Task({ name }: { name: string }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const task = byName.value.get(name);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [name, task !== undefined]);
+  // As it is drawn, not after: a later focus would take what was typed meanwhile.
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), [name, task !== undefined]);
   if (!tasks.value) return null;
   if (!task) return <Notice title="Unknown task">No task is called “{name}”.</Notice>;
   const state = stateOf(task);
