@@ -44,9 +44,7 @@ def build_app(
     )
     app.state.meter = NoMeter()
     add_problems(app)
-    app.include_router(page_router())
-    app.include_router(v1.router)
-    app.include_router(activity.router)
-    app.include_router(v2.router)
+    for router in (*v1.routers, v2.router, activity.router, page_router()):
+        app.include_router(router)
     describe(app)
     return app
