@@ -11,7 +11,7 @@ SenError (ValueError)
  ├── VersionUnknown        the task has no such version
  ├── TaskInUse             other tasks read it, or it is being changed
  ├── TaskUnavailable       the task is known but its files are damaged
- ├── ExpansionFailed       a task could not be learned
+ ├── ExpansionFailed       a task could not be learned or revised
  ├── NotRunning            no network runs at that address
  ├── NetworkUnavailable    it runs, but does not answer now
  └── NotResident           a pathway is not loaded in the slot asked (internal: callers wake it)
@@ -65,7 +65,7 @@ class TaskUnavailable(SenError):  # noqa: N818
 
 
 class ExpansionFailed(SenError):  # noqa: N818
-    """A task could not be learned."""
+    """A task could not be learned, or no version made of it."""
 
 
 class NotRunning(SenError):  # noqa: N818

@@ -121,5 +121,5 @@ class Expansion:
 
 def _checked(status: ExpansionStatus) -> ExpansionStatus:
     if status.stage is Stage.FAILED:
-        raise ExpansionFailed(f"task {status.task!r} could not be learned: {status.error}")
+        raise ExpansionFailed(f"the expansion of task {status.task!r} failed: {status.error}")
     return status

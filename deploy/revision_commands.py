@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from cluster.asking import improving, pruning, sharing
 from cluster.client import Client, connect
 from cluster.messages import ExpansionStatus, NewTask
+from cluster.registry import Registry
 from deploy.report import (
     facts_lines,
     follow_expansion,
@@ -21,7 +21,7 @@ from deploy.report import (
     versions_table,
 )
 from deploy.v1.messages import versions_reply
-from pathways import LearnConfig, Signature, TaskData
+from pathways import LearnConfig, TaskData
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 out = Console()
@@ -36,14 +36,11 @@ def improve(
     address: str | None,
 ) -> None:
     """Make a better version of a task, and say what came of it."""
-    client = connect(address)
-    registry = client.network().registry
-    signature = registry.entry(task).spec.signature
-    with progress_bars(out) as bars:
-        given, kept = _read_both(bars, data, held_out, signature)
-        new = improving(registry, task, given, source, kept, how)
-        status = _carried_out(bars, client, new, f"improve {task}")
-    _tell(client, task, status)
+
+    def order(registry: Registry, given: TaskData, kept: TaskData | None) -> NewTask:
+        return improving(registry, task, given, source, kept, how)
+
+    _revise(f"improve {task}", task, data, held_out, order, address)
 
 
 def propose(task: str | None, most: int, as_json: bool, address: str | None) -> None:
@@ -63,14 +60,11 @@ def prune(
     task: str, data: Path, held_out: Path | None, how: PruneConfig, address: str | None
 ) -> None:
     """Make a smaller version of a task, and say what came of it."""
-    client = connect(address)
-    registry = client.network().registry
-    signature = registry.entry(task).spec.signature
-    with progress_bars(out) as bars:
-        given, kept = _read_both(bars, data, held_out, signature)
-        new = pruning(registry, task, given, kept, how)
-        status = _carried_out(bars, client, new, f"prune {task}")
-    _tell(client, task, status)
+
+    def order(registry: Registry, given: TaskData, kept: TaskData | None) -> NewTask:
+        return pruning(registry, task, given, kept, how)
+
+    _revise(f"prune {task}", task, data, held_out, order, address)
 
 
 def learn_sharing(
@@ -91,7 +85,7 @@ def learn_sharing(
         theirs = read_data(bars, partner_data, signature)
         share = ShareConfig(budget=budget)
         new = sharing(registry, task, given, partner, theirs, how, share)
-        status = _carried_out(bars, client, new, f"learn {task}")
+        status = follow_expansion(bars, client.submit(new), f"learn {task}")
     _tell(client, partner, status)
 
 
@@ -115,19 +109,25 @@ def remove(task: str, reroot: bool, address: str | None) -> None:
     done = connect(address).remove(task, reroot=reroot)
     out.print(f"task {task} is removed (network version {done.network_version})")
     if done.rerooted:
-        out.print(f"with their own copy of what they need: {_listed(done.rerooted)}")
+        out.print(f"with their own copy of what they need: {', '.join(map(str, done.rerooted))}")
 
 
-def _read_both(
-    bars: Progress, data: Path, held_out: Path | None, signature: Signature
-) -> tuple[TaskData, TaskData | None]:
-    given = read_data(bars, data, signature)
-    return given, read_data(bars, held_out, signature) if held_out is not None else None
+_Order = Callable[[Registry, TaskData, TaskData | None], NewTask]
+"""The network's registry, examples and those held out, if any → what the workers are asked for."""
 
 
-def _carried_out(bars: Progress, client: Client, new: NewTask, title: str) -> ExpansionStatus:
-    """Hand it over and follow it to its end; raises ExpansionFailed."""
-    return follow_expansion(bars, client.submit(new), title)
+def _revise(
+    title: str, task: str, data: Path, held_out: Path | None, order: _Order, address: str | None
+) -> None:
+    """Have a version of a task made from examples of it, and say what came of it."""
+    client = connect(address)
+    registry = client.network().registry
+    signature = registry.entry(task).spec.signature
+    with progress_bars(out) as bars:
+        given = read_data(bars, data, signature)
+        kept = read_data(bars, held_out, signature) if held_out is not None else None
+        status = follow_expansion(bars, client.submit(order(registry, given, kept)), title)
+    _tell(client, task, status)
 
 
 def _tell(client: Client, task: str, status: ExpansionStatus) -> None:
@@ -139,7 +139,3 @@ def _tell(client: Client, task: str, status: ExpansionStatus) -> None:
     for line in facts_lines(entry):
         out.print(line, highlight=False, soft_wrap=True)
     out.print(f"{entry.id} is in service; `sen rollback {task}` brings the version before it back")
-
-
-def _listed(ids: Iterable[object]) -> str:
-    return ", ".join(map(str, ids))
