@@ -9,7 +9,12 @@ from pathways.augmentation.sounds import vary as vary_sounds
 from pathways.errors import DataError
 from pathways.signature import Signature
 
-__all__ = ["vary"]
+__all__ = ["varies", "vary"]
+
+
+def varies(signature: Signature) -> bool:
+    """Whether inputs can be changed so that they keep their class: images and sounds can."""
+    return signature.modality in ("image", "audio")
 
 
 def vary(x: Tensor, signature: Signature) -> Tensor:
