@@ -32,7 +32,8 @@ class SlotConfig:
     """CPUs, or a share of one, that Ray reserves for a slot. It computes on as many threads, on
     cores of its own, and on one thread where it is a share."""
     gpus: float = 0.0
-    """Share of a GPU that Ray reserves for a slot."""
+    """GPUs, or a share of one, that Ray reserves for a slot, which then computes there. Only nodes
+    with GPUs have slots then, if there are any; else all have slots that compute on the CPU."""
     pathways_per_slot: int = 1
     """1: every resident pathway is an actor of its own. More: small pathways share one."""
     per_node: int = 16
@@ -84,7 +85,8 @@ class ExpansionConfig:
     cpus: float = 1.0
     """CPUs that Ray reserves for each training worker."""
     gpus: float = 0.0
-    """GPUs that Ray reserves for each training worker."""
+    """GPUs, or a share of one, that Ray reserves for each training worker, which then computes
+    there; without a node that has them tasks wait."""
     threads: int = 0
     """Threads each training worker computes on; 0: its machine's cores, shared among its
     workers."""

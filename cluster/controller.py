@@ -97,9 +97,10 @@ class Controller:
             lambda key, change: self._announcer.route(key, change),
             lambda task, reason: self._announcer.withdraw(task, reason),
         )
+        residency = Residency(config.slots)
         self._pool = SlotPool(
-            Residency(config.slots),
-            lambda seat: start_slot(seat, config.slots, config.store),
+            residency,
+            lambda seat: start_slot(seat, config.slots, config.store, on_gpus=residency.on_gpus),
             stop_slot,
             self._entry_and_source,
             lambda: self._announcer.moved(),

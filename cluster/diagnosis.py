@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 GIB = 1 << 30
 _MEMORY_BYTES = 1 * GIB  # what a slot with torch and a training worker need at least
@@ -50,6 +51,10 @@ class NodeFacts:
     """How far its clock is ahead of this machine's."""
     clock_error_s: float = 0.0
     """How wrong that may be: half of the time it took to ask."""
+    gpus: float = 0.0
+    """That Ray counts there."""
+    gpu_error: str | None = None
+    """Why torch cannot compute on them."""
     store_error: str | None = None
     """Why an object could not be written, read and removed in the store there."""
 
@@ -72,11 +77,23 @@ class MachineFacts:
     """File of Ray that names a cluster which does not answer."""
 
 
-def diagnose(nodes: Sequence[NodeFacts], machine: MachineFacts) -> list[Finding]:
-    """Every check, with what to do about those that are not well."""
+def diagnose(
+    nodes: Sequence[NodeFacts],
+    machine: MachineFacts,
+    gpus: Mapping[str, float] = MappingProxyType({}),
+) -> list[Finding]:
+    """Every check, with what to do about those that are not well.
+
+    gpus: setting → what it asks of a node's GPUs, 0 for nothing.
+    """
     found = [_same_versions(nodes)]
     for node in nodes:
         found += [*_room(node), _store(node), _clock(node)]
+        if node.gpus or node.gpu_error:
+            found.append(_gpu(node, wanted=any(gpus.values())))
+    for setting, wanted in gpus.items():
+        if wanted > max((node.gpus for node in nodes), default=0.0):
+            found.append(_too_few_gpus(setting, wanted))
     return [*found, *_machine(machine)]
 
 
@@ -126,6 +143,28 @@ def _store(node: NodeFacts) -> Finding:
         return Finding(check=check, level=Level.OK, found="written, read and removed an object")
     fix = "every node has to reach it under the same name, with the same rights and keys"
     return Finding(check=check, level=Level.FAIL, found=node.store_error, fix=fix)
+
+
+def _gpu(node: NodeFacts, *, wanted: bool) -> Finding:
+    check = f"GPUs of {node.node}"
+    if node.gpu_error is None:
+        return Finding(check=check, level=Level.OK, found=f"torch computes on {node.gpus:g}")
+    level = Level.FAIL if wanted else Level.WARN
+    fix = "until then what reserves one computes on the CPU there"
+    return Finding(check=check, level=level, found=node.gpu_error, fix=fix)
+
+
+def _too_few_gpus(setting: str, wanted: float) -> Finding:
+    effects = {
+        "slots.gpus": "until then slots compute on CPUs",
+        "expansion.gpus": "until then tasks wait to be learned",
+    }
+    return Finding(
+        check=setting,
+        level=Level.WARN,
+        found=f"it asks for {wanted:g}, and no node has so many GPUs",
+        fix=f"add a node that has, or set {setting} to 0; {effects[setting]}",
+    )
 
 
 def _clock(node: NodeFacts) -> Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -24,8 +26,8 @@ _PACKAGES = ("sen-ray", "ray", "torch", "torchvision", "torchaudio", "numpy", "s
 _TIMEOUT_S = 60.0
 
 
-def examine_here(store: str | None, node: str = "here") -> NodeFacts:
-    """Facts about the machine that this runs on; store: to try, or None."""
+def examine_here(store: str | None, node: str = "here", gpus: float = 0.0) -> NodeFacts:
+    """Facts about the machine that this runs on; store: to try, or None; gpus: that Ray counts."""
     shm = Path("/dev/shm")
     return NodeFacts(
         node=node,
@@ -33,6 +35,8 @@ def examine_here(store: str | None, node: str = "here") -> NodeFacts:
         memory_bytes=psutil.virtual_memory().available,
         disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
         shm_bytes=shutil.disk_usage(shm).free if shm.exists() else None,
+        gpus=gpus,
+        gpu_error=_try_gpu() if gpus else None,
         store_error=_try_store(store) if store else None,
     )
 
@@ -42,6 +46,16 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
+
+
+def _try_gpu() -> str | None:
+    """Why torch cannot compute on a GPU here, or None.
+
+    In a process of its own, as the one that asked would keep some of the GPU's memory.
+    """
+    ask = "from pathways.device import gpu_problem; print(gpu_problem() or '')"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    return done.stdout.strip() or (done.stderr.strip()[-300:] if done.returncode else None)
 
 
 def _try_store(uri: str) -> str | None:
@@ -64,7 +78,8 @@ def examine_nodes(store: str | None) -> Sequence[NodeFacts]:
     for node in alive:
         where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         examine = ray.remote(num_cpus=0, scheduling_strategy=where)(examine_here)
-        asked[node["NodeID"]] = examine.remote(store, node["NodeManagerAddress"])
+        gpus = node["Resources"].get("GPU", 0.0)
+        asked[node["NodeID"]] = examine.remote(store, node["NodeManagerAddress"], gpus)
     facts = dict(zip(asked, ray.get(list(asked.values()), timeout=_TIMEOUT_S), strict=True))
     return [_with_clock(each, node) for node, each in facts.items()]
 

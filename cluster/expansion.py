@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import safetensors.numpy
+import torch
 from numpy.typing import NDArray
 
 from cluster.config import ExpansionConfig
@@ -33,6 +34,7 @@ from pathways import (
     divide,
     learn,
 )
+from pathways.device import CPU
 from pathways.pairing import Partner
 from pathways.sampling import sample
 from pathways.weights import sha256, unpack
@@ -62,6 +64,8 @@ class Surroundings:
     """The network as it was when the task was taken."""
     start_partner: StartPartner = _nowhere
     """Starts the second side of a pair, beside the worker."""
+    device: torch.device = CPU
+    """What the worker computes on."""
 
 
 def carry_out(
@@ -80,7 +84,7 @@ def carry_out(
     initial = None if weights is None else unpack(weights, None, "the task's start")
     prepared = prepare(data, how, config, around)
     id = PathwayId(waiting.task, around.registry.next_version(waiting.task))
-    stored = learn(id, data, prepared.sources, how, around.report, initial)
+    stored = learn(id, data, prepared.sources, how, around.report, initial, around.device)
     return write(store, stored, prepared.statistics)
 
 

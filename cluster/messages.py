@@ -285,7 +285,8 @@ class Verification:
     stored_intact: bool
     """Its weight file has the hash it was published with."""
     identical: bool
-    """Its probe inputs give bit for bit the stored answers."""
+    """Its probe inputs give bit for bit the stored answers; in a slot on a GPU but for rounding,
+    which `difference` then tells."""
     difference: float | None
     """Largest absolute difference of a probability; None if it could not be run."""
     error: str | None = None

@@ -1,6 +1,9 @@
 """Which nodes there are and how many slots each gets: decisions only.
 
-A node has room for as many slots as `slots.per_node` and its CPUs and GPUs allow. Where
+A node has room for as many slots as `slots.per_node` and its CPUs and GPUs allow. Slots that are to
+have GPUs are on nodes with GPUs alone, as long as there is one: what is too large for the
+dispatchers' own processes should not answer slowly because it happened to land elsewhere. While
+there is none, all nodes have slots that compute on their CPUs. Where
 `slots.max_slots` allows fewer over the whole cluster, they are shared out in proportion.
 """
 
@@ -32,6 +35,7 @@ class Nodes:
     def __init__(self, config: SlotConfig) -> None:
         self._config = config
         self._quotas: dict[str, int] = {}
+        self._on_gpus = False
         self._shunned: dict[str, float] = {}
         # Node → until when nothing is placed there, for a slot of it was lost.
         self._full: dict[str, float] = {}
@@ -39,8 +43,9 @@ class Nodes:
 
     def seen(self, nodes: Iterable[Node]) -> frozenset[str]:
         """These are the nodes now; returns those that have gone."""
-        before = self._quotas.keys()
-        limits = {node.id: _limit(node, self._config) for node in nodes}
+        before, nodes = self._quotas.keys(), list(nodes)
+        self._on_gpus = any(_limit_of_gpus(node, self._config) for node in nodes)
+        limits = {node.id: _limit(node, self._config, self._on_gpus) for node in nodes}
         gone = frozenset(before - limits.keys())
         self._quotas = _shared_out(limits, self._config.max_slots)
         for node in gone:
@@ -52,6 +57,11 @@ class Nodes:
     def quotas(self) -> Mapping[str, int]:
         """Node → slots it may have."""
         return self._quotas
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether slots reserve what `slots.gpus` says: a node is there that has it."""
+        return self._on_gpus
 
     def shun(self, node: str, now: float) -> None:
         """A slot of it was lost, so the node may be too: place elsewhere for a while."""
@@ -95,16 +105,23 @@ def _fill(slots: int, quota: int) -> float:
     return math.inf if slots > 0 else 0.0
 
 
-def _limit(node: Node, config: SlotConfig) -> int:
+def _limit(node: Node, config: SlotConfig, on_gpus: bool) -> int:
     """Slots that one node has room for."""
     limits = [config.per_node] if config.per_node else []
     if config.cpus:
         limits.append(int(node.cpus / config.cpus + 1e-9))
-    if config.gpus >= 1:
-        limits.append(int(node.gpus / config.gpus))
-    elif config.gpus:
-        limits.append(int(node.gpus) * int(1 / config.gpus + 1e-9))  # no slot spans two GPUs
+    if on_gpus:
+        limits.append(_limit_of_gpus(node, config))
     return min(limits, default=config.max_slots)
+
+
+def _limit_of_gpus(node: Node, config: SlotConfig) -> int:
+    """Slots that the GPUs of one node have room for; 0 if slots are to have none."""
+    if not config.gpus:
+        return 0
+    if config.gpus >= 1:
+        return int(node.gpus / config.gpus)
+    return int(node.gpus) * int(1 / config.gpus + 1e-9)  # no slot spans two GPUs
 
 
 def _shared_out(limits: Mapping[str, int], most: int) -> dict[str, int]:

@@ -29,7 +29,8 @@ def carry_out_pair(
     # Both before either trains: the router learns from a task's labels alone, as always.
     first, second = (prepare(half.data, half.config, config, around) for half in both)
     partner = around.start_partner(waiting.request, order, (ids[0], ids[1]), second.sources)
-    stored = learn_together(Side(both[0], first.sources), partner, around.report)
+    side = Side(both[0], first.sources, around.device)
+    stored = learn_together(side, partner, around.report)
     return write(store, stored[0], first.statistics), write(store, stored[1], second.statistics)
 
 

@@ -48,6 +48,11 @@ class Residency:
         return sum(self._nodes.quotas.values()) * self._config.pathways_per_slot
 
     @property
+    def on_gpus(self) -> bool:
+        """Whether slots that are started now reserve what `slots.gpus` says."""
+        return self._nodes.on_gpus
+
+    @property
     def resident(self) -> dict[PathwayId, tuple[int, ...]]:
         """Pathway → the slots where it is loaded and ready."""
         return dict(self._ready)

@@ -70,6 +70,7 @@ class _Known:
                 self._version,
                 self._around.report,
                 self._held_out,
+                self._around.device,
             )
         )
 
@@ -88,6 +89,7 @@ class _Known:
                 self._version,
                 self._around.report,
                 self._held_out,
+                self._around.device,
             )
         )
 
@@ -118,6 +120,7 @@ def _share(
         order.how,
         registry.next_version(order.partner),
         around.report,
+        around.device,
     )
     if not revised.pathways:
         return Finished(learned=(), outcome=revised.summary)

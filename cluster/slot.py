@@ -28,6 +28,7 @@ from cluster.places import Seat
 from cluster.registry import PathwayEntry
 from cluster.store import Store
 from pathways import FrozenPathway, Inputs, PathwayId, Source, run_together
+from pathways.device import CPU, choose_device
 from pathways.frozen import ProbeResult
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,13 @@ GONE = (RayActorError, ActorUnschedulableError)
 class Slot:
     """Resident pathways of one process."""
 
-    def __init__(self, store_uri: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bodies = Bodies(Store.open(store_uri))
+    def __init__(
+        self,
+        store_uri: str,
+        clock: Callable[[], float] = time.monotonic,
+        device: torch.device = CPU,
+    ) -> None:
+        self._bodies = Bodies(Store.open(store_uri), device)
         self._clock = clock
         self._resident: dict[PathwayId, FrozenPathway] = {}
         self._awaited: dict[PathwayId, float] = {}
@@ -98,7 +104,7 @@ class Slot:
 
     def lend(self, pathway: PathwayId) -> Source:
         """Hand a resident pathway's frozen weights over a transfer link."""
-        return self._get(pathway).as_source()
+        return self._get(pathway).as_source().to(CPU)
 
     def process_id(self) -> int:
         """The process this slot runs in."""
@@ -118,11 +124,11 @@ class Slot:
 class SlotActor(Slot):
     """A slot as an actor: a process that keeps to its share of the node."""
 
-    def __init__(self, store_uri: str, seat: int, cpus: float) -> None:
+    def __init__(self, store_uri: str, seat: int, cpus: float, gpus: float) -> None:
         torch.set_num_threads(max(1, int(cpus)))
         if cores := cores_of(seat, cpus, available_cores()):
             keep_to(cores)
-        super().__init__(store_uri)
+        super().__init__(store_uri, device=choose_device(gpus))
 
 
 def available_cores() -> list[int]:
@@ -147,14 +153,17 @@ def keep_to(cores: frozenset[int]) -> None:
             logger.debug("thread %d has ended meanwhile", thread)
 
 
-def start_slot(seat: Seat, config: SlotConfig, store_uri: str) -> Any:
+def start_slot(seat: Seat, config: SlotConfig, store_uri: str, *, on_gpus: bool) -> Any:
     """Put a slot into an actor of its own, on the node of its seat and nowhere else.
+
+    on_gpus: whether it reserves what `slots.gpus` says; without, it computes on the CPU.
 
     The actor outlives the controller, which finds it again by name; if its process dies, Ray
     starts it anew, empty. It does not survive its node. If others use up what it should reserve
     there, calls fail at once with ActorUnschedulableError: a slot that waited for room would keep
     callers waiting.
     """
+    gpus = config.gpus if on_gpus else 0.0
     where = NodeAffinitySchedulingStrategy(seat.node, soft=False, _fail_on_unavailable=True)
     return (
         ray.remote(SlotActor)
@@ -164,12 +173,12 @@ def start_slot(seat: Seat, config: SlotConfig, store_uri: str) -> Any:
             lifetime="detached",
             get_if_exists=True,
             num_cpus=config.cpus,
-            num_gpus=config.gpus,
+            num_gpus=gpus,
             memory=1,  # Ray heeds no node where an actor reserves nothing at all
             max_restarts=-1,
             scheduling_strategy=where,
         )
-        .remote(store_uri, seat.number, config.cpus)
+        .remote(store_uri, seat.number, config.cpus, gpus)
     )
 
 

@@ -33,6 +33,7 @@ from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings
 from cluster.messages import NetworkView, WaitingTask, Work
 from cluster.orders import Pair
+from cluster.pair_expansion import halves_of
 from cluster.partner import start_partner
 from cluster.registry import PathwayEntry
 from cluster.revising import carry_out_order
@@ -41,8 +42,9 @@ from cluster.snapshots import Snapshots
 from cluster.store import Store
 from dispatcher import DispatcherError, Snapshot
 from pathways import FamilyError, PathwayId, PathwaysError, Progress, Source, load_source
+from pathways.device import CPU, choose_device
 from pathways.families import is_own
-from pathways.pairing import Partner
+from pathways.pairing import Beside, Partner, Side
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +113,7 @@ class _Worker:
         self._store = Store.open(job.store_uri)
         self._view: NetworkView | None = None
         self._snapshots = Snapshots()
+        self._device = choose_device(job.config.gpus)
 
     def run(self) -> None:
         """Learn tasks until there are no more."""
@@ -131,6 +134,7 @@ class _Worker:
             report=report,
             registry=view.registry,
             start_partner=self._start_partner,
+            device=self._device,
         )
         threads = torch.get_num_threads()
         try:
@@ -148,7 +152,11 @@ class _Worker:
         ids: tuple[PathwayId, PathwayId],
         sources: Sequence[Source],
     ) -> Partner:
-        """The second side of a pair gets half of this worker's threads."""
+        """The second side of a pair gets half of this worker's threads; on a GPU it takes turns
+        with the first, as only this process has a share of it."""
+        if self._device != CPU:
+            _, second = halves_of(self._store, request, order, ids)
+            return Beside(Side(second, sources, self._device))
         each = max(1, torch.get_num_threads() // 2)
         torch.set_num_threads(each)
         return start_partner(self._store.uri, request, order, ids, sources, each)

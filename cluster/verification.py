@@ -68,6 +68,6 @@ def _combined(verification: Verification, resident: ProbeResult | BaseException)
         return replace(verification, identical=False, error=f"its slot: {resident}")
     return replace(
         verification,
-        identical=verification.identical and resident.identical,
+        identical=verification.identical and resident.unchanged,
         difference=max(verification.difference, resident.difference),
     )

@@ -38,7 +38,10 @@ def doctor(settings: SenConfig, address: str | None, as_json: bool) -> None:
         join(address)
         settings = _settings_of_network() or settings
         nodes = list(examine_nodes(settings.store))
-    findings = diagnose(nodes, machine_facts(settings.serve, ours=not here))
+    gpus = {"slots.gpus": settings.slots.gpus, "expansion.gpus": settings.expansion.gpus}
+    # What this machine has is not known before Ray has counted it.
+    asked = {} if here else gpus
+    findings = diagnose(nodes, machine_facts(settings.serve, ours=not here), asked)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:

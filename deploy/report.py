@@ -288,6 +288,8 @@ def verification_table(results: Sequence[Verification]) -> Table:
 
 
 def _answers(result: Verification) -> str:
+    if result.identical and result.difference:
+        return f"bit-identical, within {result.difference:.1g} on a GPU"
     if result.identical:
         return "bit-identical"
     if result.difference is None:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pathways.device import CPU, device_of, on_device
 from pathways.errors import SignatureError, WeightsError
 from pathways.families import Body, plain_options
 from pathways.filling import below, empty_body, empty_model, fill
@@ -28,6 +29,7 @@ _BODY, _ADOPTED = "body.", "adopted."
 _PROBE_INPUT, _PROBE_OUTPUT = "probe.input", "probe.output"
 _PROBES = 4
 _BATCH = 256  # rows a pathway runs at a time; bounds memory
+_ROUNDING = 1e-4  # of what a GPU may answer otherwise; float32 itself is right to 3e-6 here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,13 @@ class ProbeResult:
     """Bit for bit the stored answers."""
     difference: float
     """Largest absolute difference of a probability, or of a number."""
+    rounded: bool = False
+    """Not bit for bit, but no more than rounding explains where a GPU computed them."""
+
+    @property
+    def unchanged(self) -> bool:
+        """As alike as can be where it ran."""
+        return self.identical or self.rounded
 
 
 class FrozenPathway:
@@ -71,6 +80,8 @@ class FrozenPathway:
         self.source_body = source_body
         """The source's, or the pathway's own copy of a former source's."""
         self._probes = probes
+        self.device = device_of(model)
+        """Where it computes. Probes, and what comes in and goes out, are on the CPU."""
         freeze(model)
 
     @classmethod
@@ -80,12 +91,14 @@ class FrozenPathway:
         source: StoredPathway | Body | None = None,
         *,
         checked: bool = False,
+        device: torch.device = CPU,
     ) -> FrozenPathway:
         """Build from stored bytes; `source` must be given if the spec names one, as stored or as
         its body where that is loaded already.
 
-        checked: the caller has compared the bytes' hashes with the specs' before. Raises
-        WeightsError if bytes are damaged or do not fit the spec.
+        checked: the caller has compared the bytes' hashes with the specs' before. device: where it
+        is to compute, if its family can; a body that is given must be there. Raises WeightsError
+        if bytes are damaged or do not fit the spec.
         """
         spec = stored.spec
         given = source.spec.id if isinstance(source, StoredPathway) else source and spec.source
@@ -97,7 +110,10 @@ class FrozenPathway:
         model = empty_model(spec)
         fill(model, tensors, spec)
         lent = load_body(source, checked=checked) if isinstance(source, StoredPathway) else source
-        return cls(spec, model, adopted or lent, probes)
+        if not model.body.accelerates:
+            device = CPU
+        body = adopted or lent
+        return cls(spec, model.to(device), body and on_device(body, device), probes)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
@@ -134,13 +150,21 @@ class FrozenPathway:
             )
 
     def verify(self) -> ProbeResult:
-        """Run the stored probe inputs again and compare with the stored answers."""
+        """Run the stored probe inputs again and compare with the stored answers.
+
+        Those were computed on the CPU, whatever trained the pathway. A GPU adds up in another
+        order, so there the comparison allows for rounding: 1e-4 of a probability, or of a
+        number's size.
+        """
         inputs, wanted = self._probes
         with _on_one_thread():
             given = self._run(inputs)
+        near = torch.allclose(given, wanted, rtol=_ROUNDING, atol=_ROUNDING)
+        identical = bool(torch.equal(given, wanted))
         return ProbeResult(
-            identical=bool(torch.equal(given, wanted)),
+            identical=identical,
             difference=float((given - wanted).abs().max()),
+            rounded=near and not identical and self.device != CPU,
         )
 
     def as_source(self) -> Source:
@@ -154,11 +178,12 @@ class FrozenPathway:
 
     @torch.inference_mode()
     def _run(self, x: Tensor) -> Tensor:
+        x = x.to(self.device)
         model, lent = self.model, None
         if self.source_body is not None:
             lent = self.source_body(self.source_body.prepare(x))
         answer: Tensor = model.output(model(model.body.prepare(x), lent))
-        return answer
+        return answer.cpu()
 
     def _nothing(self) -> NDArray[np.float32]:
         return np.zeros((0, self.model.output.width), np.float32)
@@ -202,8 +227,11 @@ def probe_inputs(signature: Signature) -> Tensor:
 def weight_tensors(
     model: PathwayModel, source_body: Body | None, signature: Signature
 ) -> dict[str, Tensor]:
-    """What goes into the weight file: own weights, probe inputs and the answers to them."""
+    """What goes into the weight file: own weights, probe inputs and the answers to them that the
+    CPU gives, all on the CPU."""
     freeze(model)
+    model = on_device(model, CPU)
+    source_body = source_body and on_device(source_body, CPU)
     x = probe_inputs(signature)
     with torch.inference_mode(), _on_one_thread():
         lent = source_body(source_body.prepare(x)) if source_body else None
@@ -213,7 +241,7 @@ def weight_tensors(
 
 def adopted_tensors(body: Body) -> dict[str, Tensor]:
     """A former source's body as it stands in the weight file of the pathway that adopted it."""
-    return {_ADOPTED + name: tensor for name, tensor in body.state_dict().items()}
+    return {_ADOPTED + name: tensor.cpu() for name, tensor in body.state_dict().items()}
 
 
 def seal(spec: PathwaySpec, model: PathwayModel, lent: Body | None) -> StoredPathway:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pathways.data.task import TaskData
+from pathways.device import device_of
 from pathways.model import PathwayModel, as_tensor, hidden_in_batches
 from pathways.outputs import Number
 from pathways.transfer import Source
@@ -75,7 +76,7 @@ def _errors(answers: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArra
 @torch.inference_mode()
 def _answers(model: PathwayModel, source: Source | None, data: TaskData) -> NDArray[np.float64]:
     """float64 [n, width of the answer]"""
-    x = as_tensor(data.x)
+    x = as_tensor(data.x, device_of(model))
     own = model.head(hidden_in_batches(model.body, model.body.prepare(x)))
     given: Tensor = model.output(model.combine(own, source.hidden(x) if source else None))
-    return given.numpy().astype(np.float64)
+    return given.cpu().numpy().astype(np.float64)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pathways.concepts import check_concepts, full_names
 from pathways.data.task import TaskData
+from pathways.device import CPU, device_of, on_device, own_randomness
 from pathways.errors import DataError, FamilyError
 from pathways.families import (
     Body,
@@ -139,15 +140,17 @@ def learn(
     config: LearnConfig,
     report: Callable[[Progress], None] = lambda progress: None,
     initial: Mapping[str, Tensor] | None = None,
+    device: torch.device = CPU,
 ) -> StoredPathway:
     """Learn a new task from its data and at most one of `sources`, and freeze it.
 
     initial: weights that a torchvision backbone or a module of a user's own starts from.
-    Reproducible: same data, sources, config and number of threads give the same weights.
+    device: what to compute on, if the family can.
+    Reproducible: same data, sources, config, device and number of threads give the same weights.
     Raises DataError or FamilyError; nothing outside the returned value is changed.
     """
     with failures_of(config.family or default_family(data.signature)):
-        return _learn(pathway, data, sources, config, report, initial)
+        return _learn(pathway, data, sources, config, report, initial, device)
 
 
 def _learn(
@@ -157,6 +160,7 @@ def _learn(
     config: LearnConfig,
     report: Callable[[Progress], None],
     initial: Mapping[str, Tensor] | None,
+    device: torch.device,
 ) -> StoredPathway:
     started = time.monotonic()
     family = config.family or default_family(data.signature)
@@ -166,11 +170,12 @@ def _learn(
     full_names(data.labels, config.concepts, config.namespace)  # refuses before it trains
     examples = divide(data, config)
     linkable = config.max_sources and data.output == "classes"
-    ranked = rank_sources(examples.train, sources, config.threshold) if linkable else []
+    there = [source.to(device) for source in sources] if linkable else []
+    ranked = rank_sources(examples.train, there, config.threshold)
     transfer = best_lender(ranked) if body_type.lends else None
-    with torch.random.fork_rng(devices=[]):
+    with own_randomness(device):
         torch.manual_seed(config.seed)
-        model, last = _made(examples.train, transfer, config, report, initial)
+        model, last = _made(examples.train, transfer, config, report, initial, device)
     freeze(model)
     remark = None
     if ranked and transfer is None:
@@ -207,6 +212,7 @@ def _made(
     config: LearnConfig,
     report: Callable[[Progress], None],
     initial: Mapping[str, Tensor] | None,
+    device: torch.device,
 ) -> tuple[PathwayModel, Progress | None]:
     """Steps 1 to 5: a model of the task, trained or fitted, and how far that came."""
     family = config.family or default_family(data.signature)
@@ -215,13 +221,15 @@ def _made(
         body.begin_from(initial)
     if isinstance(body, FittedBody):
         return fit(body, data, config, report)
-    model = _expand(body, data, transfer, warm=config.warm_start and initial is None)
+    warm = config.warm_start and initial is None
+    model = _expand(body.to(device), data, transfer, warm=warm)
     return model, _train(model, data, transfer, config, report)
 
 
 def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
     """A module of a user's own may hold what is not in its weight file: raises FamilyError."""
-    loaded = FrozenPathway.load(stored, transfer.source.body if transfer else None)
+    lent = on_device(transfer.source.body, CPU) if transfer else None
+    loaded = FrozenPathway.load(stored, lent)
     if not loaded.verify().identical:
         raise FamilyError(
             f"{stored.spec.family} gives other answers once it is stored and loaded: whatever it "
@@ -229,7 +237,9 @@ def _check_restored(stored: StoredPathway, transfer: Transfer | None) -> None:
         )
 
 
-def expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> PathwayModel:
+def expand(
+    data: TaskData, config: LearnConfig, transfer: Transfer | None, device: torch.device = CPU
+) -> PathwayModel:
     """Steps 1 and 3 for a model that is trained epoch by epoch; raises FamilyError for others."""
     family = config.family or default_family(data.signature)
     body = make_body(family, data.signature, config.options)
@@ -238,20 +248,21 @@ def expand(data: TaskData, config: LearnConfig, transfer: Transfer | None) -> Pa
             f"family {family} is fitted at once and cannot learn beside another task, epoch by "
             "epoch; take another family"
         )
-    return _expand(body, data, transfer, warm=config.warm_start)
+    return _expand(body.to(device), data, transfer, warm=config.warm_start)
 
 
 def _expand(body: Body, data: TaskData, transfer: Transfer | None, *, warm: bool) -> PathwayModel:
-    """Steps 1 and 3: a new model, with links where a source was found."""
+    """Steps 1 and 3: a new model where the body is, with links where a source was found."""
     lent = transfer.source.body.width if transfer else 0
-    model = PathwayModel(body, len(data.labels), lent, data.output)
+    device = device_of(body)
+    model = PathwayModel(body, len(data.labels), lent, data.output).to(device)
     if transfer:
         initialise_links(model, transfer)
         if warm:
             warm_start(model, transfer.source)
-    model.body.calibrate(as_tensor(data.x))
+    model.body.calibrate(as_tensor(data.x, device))
     if isinstance(model.output, Number) and data.values is not None:
-        model.output.measure(as_tensor(data.values))
+        model.output.measure(as_tensor(data.values, device))
     return model
 
 
@@ -265,8 +276,9 @@ def _train(
     """Step 5; None if there is nothing to learn from but links."""
     if config.shots == 0:
         return None
-    source = transfer.source if transfer else None
-    last = train(model, as_tensor(data.x), as_tensor(_wanted(data)), source, config.train, report)
+    source, device = transfer.source if transfer else None, device_of(model)
+    x, wanted = as_tensor(data.x, device), as_tensor(_wanted(data), device)
+    last = train(model, x, wanted, source, config.train, report)
     if not math.isfinite(last.loss):
         raise FamilyError(
             f"training {config.family or default_family(data.signature)} came to a loss of "

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pathways.device import CPU
 from pathways.families import Body
 from pathways.outputs import Output, make_output
 
@@ -57,9 +58,10 @@ def parameter_count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def as_tensor(x: NDArray[Any]) -> Tensor:
-    """A tensor over the array's memory; over a copy if it is read-only, as Ray's arrays are."""
-    return torch.from_numpy(np.require(x, requirements=["C", "W"]))
+def as_tensor(x: NDArray[Any], device: torch.device = CPU) -> Tensor:
+    """On the CPU a tensor over the array's memory; over a copy if it is read-only, as Ray's arrays
+    are. On another device a copy there."""
+    return torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
 
 
 @torch.inference_mode()

@@ -52,7 +52,7 @@ def _shape(pathway: FrozenPathway, x: Inputs) -> Hashable:
     if not pathway.model.body.vectorises or spec.output != "classes":
         return None
     options = tuple(sorted(spec.options.items()))  # families that vectorise have plain sizes only
-    return spec.family, options, spec.signature, len(spec.labels)
+    return spec.family, options, spec.signature, len(spec.labels), pathway.device
 
 
 @torch.inference_mode()
@@ -65,16 +65,16 @@ def _run_pack(group: Sequence[Asked]) -> list[NDArray[np.float32]]:
         logits: Tensor = functional_call(like, weights, (prepared,))
         return logits
 
-    x = _padded([inputs for _, inputs in group])
+    x = _padded([inputs for _, inputs in group], group[0][0].device)
     prepared = like.body.prepare(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-    probabilities = vmap(run)(stacked, prepared).softmax(dim=2).numpy()
+    probabilities = vmap(run)(stacked, prepared).softmax(dim=2).cpu().numpy()
     return [rows[: len(x)] for rows, (_, x) in zip(probabilities, group, strict=True)]
 
 
-def _padded(inputs: Sequence[Inputs]) -> Tensor:
+def _padded(inputs: Sequence[Inputs], device: torch.device) -> Tensor:
     """[pathways, most rows, *shape], zeros below the rows of each."""
     most = max(len(x) for x in inputs)
     padded = np.zeros((len(inputs), most, *inputs[0].shape[1:]), inputs[0].dtype)
     for place, x in enumerate(inputs):
         padded[place, : len(x)] = x
-    return as_tensor(padded)
+    return as_tensor(padded, device)

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from pathways.concepts import full_names
 from pathways.data.paired import PairedData
 from pathways.data.task import TaskData
+from pathways.device import CPU, own_randomness, random_state, restore_randomness
 from pathways.errors import DataError
 from pathways.frozen import Inputs, StoredPathway
 from pathways.ids import PathwayId
@@ -125,25 +126,28 @@ class Side:
     Reproducible: it draws from a random state of its own, whatever runs between its turns.
     """
 
-    def __init__(self, half: Half, sources: Sequence[Source] = ()) -> None:
-        """Raises DataError or FamilyError."""
-        config = half.config
+    def __init__(
+        self, half: Half, sources: Sequence[Source] = (), device: torch.device = CPU
+    ) -> None:
+        """device: what to compute on. Raises DataError or FamilyError."""
+        config, self._device = half.config, device
         self._started = time.monotonic()
         self._half = half
         self._examples = divide(half.data, config)
         self._transfer = None
         if config.max_sources:
-            self._transfer = choose_source(self._examples.train, sources, config.threshold)
+            there = [source.to(device) for source in sources]
+            self._transfer = choose_source(self._examples.train, there, config.threshold)
         source = self._transfer.source if self._transfer else None
-        self._y = as_tensor(self._examples.train.y)
-        with torch.random.fork_rng(devices=[]):
+        self._y = as_tensor(self._examples.train.y, device)
+        self._shared = torch.tensor(half.shared, dtype=torch.long).to(device)
+        with own_randomness(device):
             torch.manual_seed(config.seed)
-            self._model = expand(half.data, config, self._transfer)
-            self._random_state = torch.get_rng_state()
-        self._labelled = Reading(
-            self._model, as_tensor(self._examples.train.x), source, config.train
-        )
-        paired, plain = as_tensor(half.paired), replace(config.train, augment=False)
+            self._model = expand(half.data, config, self._transfer, device)
+            self._random_state = random_state(device)
+        labelled = as_tensor(self._examples.train.x, device)
+        self._labelled = Reading(self._model, labelled, source, config.train)
+        paired, plain = as_tensor(half.paired, device), replace(config.train, augment=False)
         self._paired = Reading(self._model, paired, source, config.train)
         self._asked = Reading(self._model, paired, source, plain)
         steps = (len(self._y), len(half.paired))
@@ -174,18 +178,18 @@ class Side:
         warm = epoch > math.ceil(pairing.warm_up * self.epochs)
         if theirs is None or self._predictions is None or not (pairing.agreement and warm):
             return None
-        joint = torch.from_numpy(self._predictions * theirs).clamp_min(1e-12)
+        joint = as_tensor(self._predictions * theirs, self._device).clamp_min(1e-12)
         return joint / joint.sum(dim=1, keepdim=True)
 
     def _train(self, epoch: int, target: Tensor | None) -> Progress:
         size = self._half.config.train.batch_size
         batches = zip(
-            _batches(len(self._y), self._steps, size),
-            _batches(len(self._half.paired), self._steps, size),
+            _batches(len(self._y), self._steps, size, self._device),
+            _batches(len(self._half.paired), self._steps, size, self._device),
             strict=True,
         )
         self._model.train()
-        loss_sum = right = torch.zeros(())
+        loss_sum = right = torch.zeros((), device=self._device)
         seen = 0
         for labelled, paired in batches:
             logits, own = self._labelled(labelled)
@@ -220,22 +224,22 @@ class Side:
 
     def _soft_loss(self, logits: Tensor, wanted: Tensor) -> Tensor:
         """[b] of logits [b, classes] against wanted [b, shared]."""
-        return F.cross_entropy(logits[:, self._half.shared], wanted, reduction="none")
+        return F.cross_entropy(logits[:, self._shared], wanted, reduction="none")
 
     @torch.no_grad()
     def _predict(self) -> Predictions:
         self._model.eval()
-        rows = torch.arange(len(self._half.paired)).split(1024)
-        logits = torch.cat([self._asked(part)[0][:, self._half.shared] for part in rows])
-        return np.asarray(logits.softmax(dim=1).numpy())
+        rows = torch.arange(len(self._half.paired), device=self._device).split(1024)
+        logits = torch.cat([self._asked(part)[0][:, self._shared] for part in rows])
+        return np.asarray(logits.softmax(dim=1).cpu().numpy())
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
-        """Torch's global generator is this side's own inside."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._random_state)
+        """Torch's global generators are this side's own inside."""
+        with own_randomness(self._device):
+            restore_randomness(self._random_state, self._device)
             yield
-            self._random_state = torch.get_rng_state()
+            self._random_state = random_state(self._device)
 
     def finish(self) -> StoredPathway:
         """Freeze what was learned."""
@@ -259,11 +263,11 @@ class Side:
         )
 
 
-def _batches(n: int, steps: int, size: int) -> tuple[Tensor, ...]:
+def _batches(n: int, steps: int, size: int, device: torch.device) -> tuple[Tensor, ...]:
     """So many batches of rows 0..n-1 in random order, each row as often as any other."""
     size = min(n, size)
     rounds = math.ceil(steps * size / n)
-    rows = torch.cat([torch.randperm(n) for _ in range(rounds)])
+    rows = torch.cat([torch.randperm(n) for _ in range(rounds)]).to(device)
     return tuple(rows[: steps * size].tensor_split(steps))
 
 

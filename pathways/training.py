@@ -98,14 +98,15 @@ def minimise(
 ) -> Progress:
     """Minimise `objective` over the rows of `y` [n]: classes int64, or what `right_of` takes.
 
-    Draws the order of the rows from torch's global generator, which the caller seeds.
+    Draws the order of the rows from torch's global generator, which the caller seeds, on the CPU
+    wherever the rows are.
     """
     epochs, steps = config.epochs_for(len(y)), config.steps_for(len(y))
     optimiser, schedule = one_cycle(parameters, config, epochs * steps)
     for epoch in range(1, epochs + 1):
-        loss_sum = right = torch.zeros(())
+        loss_sum = right = torch.zeros((), device=y.device)
         # Of equal size: a last batch of a single example has no variance to normalise by.
-        for rows in torch.randperm(len(y)).tensor_split(steps):
+        for rows in torch.randperm(len(y)).to(y.device).tensor_split(steps):
             loss, raw = objective(rows)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

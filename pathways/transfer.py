@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pathways.data.task import TaskData
+from pathways.device import device_of, on_device
 from pathways.families import Body
 from pathways.ids import PathwayId
 from pathways.model import PathwayModel, as_tensor, hidden_in_batches
@@ -40,6 +41,12 @@ class Source:
     head: nn.Linear
     labels: tuple[str, ...] = ()
     """Its classes by name."""
+
+    def to(self, device: torch.device) -> Source:
+        """The same where a new task computes; what may not compute there stays where it is."""
+        if not self.body.accelerates:
+            return self
+        return replace(self, body=on_device(self.body, device), head=on_device(self.head, device))
 
     def hidden(self, x: Tensor) -> Tensor:
         """Hidden units [n, width] of raw inputs."""
@@ -100,10 +107,10 @@ def rank_sources(data: TaskData, sources: Sequence[Source], threshold: float) ->
     shares = data.counts() / len(data)
     if data.counts().max() > _SIMILARITY_EXAMPLES:
         data = data.shots(_SIMILARITY_EXAMPLES, np.random.default_rng(0))
-    x = as_tensor(data.x)
     alike = []
     for source in sources:
-        given = source.probabilities(source.hidden(x)).numpy()
+        x = as_tensor(data.x, device_of(source.body))
+        given = source.probabilities(source.hidden(x)).cpu().numpy()
         links = find_links(class_similarity(given, data.y, len(data.labels)), threshold)
         promise = expected_accuracy(links, shares)
         if links:

@@ -19,7 +19,8 @@ def vary(x: Tensor) -> Tensor:
     Bilinear; what comes in at the edges is 0. Gives float32 of the same shape.
     """
     images = x.permute(0, 3, 1, 2).float()
-    grid = F.affine_grid(_random_maps(len(x)), list(images.shape), align_corners=False)
+    maps = _random_maps(len(x)).to(x.device)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False).permute(0, 2, 3, 1)
 
 

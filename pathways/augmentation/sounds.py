@@ -24,9 +24,9 @@ def vary(waves: Tensor, rate_hz: int) -> Tensor:
 def _at_other_speeds(waves: Tensor) -> Tensor:
     """Linear interpolation about the middle; what comes in at the ends is silence."""
     n, samples = waves.shape
-    speed = 1 + (torch.rand(n, 1) * 2 - 1) * _SPEED
+    speed = (1 + (torch.rand(n, 1) * 2 - 1) * _SPEED).to(waves.device)
     middle = (samples - 1) / 2
-    place = (torch.arange(samples) - middle) * speed + middle  # [n, samples]
+    place = (torch.arange(samples, device=waves.device) - middle) * speed + middle  # [n, samples]
     inside = (place >= 0) & (place <= samples - 1)
     before = place.clamp(0, samples - 1).long()
     after = (before + 1).clamp_max(samples - 1)
@@ -37,7 +37,7 @@ def _at_other_speeds(waves: Tensor) -> Tensor:
 def _filtered(waves: Tensor) -> Tensor:
     """Without delay; the gain in nepers (log of the amplitude) is piecewise linear in frequency."""
     spectrum = torch.fft.rfft(waves)
-    knots = torch.randn(len(waves), 1, _TILT_KNOTS) * _TILT_NEPERS
+    knots = (torch.randn(len(waves), 1, _TILT_KNOTS) * _TILT_NEPERS).to(waves.device)
     gain = F.interpolate(knots, spectrum.shape[1], mode="linear", align_corners=True)[:, 0]
     filtered: Tensor = torch.fft.irfft(spectrum * gain.exp(), n=waves.shape[1])
     return filtered
@@ -47,5 +47,6 @@ def _noisy(waves: Tensor) -> Tensor:
     """White noise of a power relative to the recording's mean power, so silence stays silence."""
     lowest, highest = _NOISE_DB
     ratio_db = lowest + (highest - lowest) * torch.rand(len(waves), 1)
-    power = waves.square().mean(dim=1, keepdim=True) * 10 ** (-ratio_db / 10)
+    share = (10 ** (-ratio_db / 10)).to(waves.device)
+    power = waves.square().mean(dim=1, keepdim=True) * share
     return waves + torch.randn_like(waves) * power.sqrt()

@@ -31,6 +31,8 @@ class Body(nn.Module):
     lends: ClassVar[bool] = True
     """Whether it has hidden units that a later task can read over links, and can itself stand
     beside what it reads of an earlier one."""
+    accelerates: ClassVar[bool] = True
+    """Whether it may compute on a GPU."""
     width: int
 
     def __init__(self, signature: Signature, options: Any) -> None:

@@ -41,6 +41,7 @@ class FittedBody(Body):
     modalities = ("image", "audio", "table")  # a token's id is no quantity
     vectorises = False
     lends = False
+    accelerates = False  # too little is computed to be worth the way there
     unit: ClassVar[str]
     """What the steps of fitting are, in the singular."""
 

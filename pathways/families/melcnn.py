@@ -79,7 +79,7 @@ def _warped(pictures: Tensor) -> Tensor:
     n, zero = len(pictures), torch.zeros(len(pictures))
     across = torch.stack([1 + _uniform(n, _ZOOM_FRAMES), zero, _uniform(n, 2 * _SHIFT_FRAMES)])
     down = torch.stack([zero, 1 + _uniform(n, _ZOOM_BANDS), _uniform(n, 2 * _SHIFT_BANDS)])
-    maps = torch.stack([across, down]).permute(2, 0, 1)
+    maps = torch.stack([across, down]).permute(2, 0, 1).to(pictures.device)
     grid = F.affine_grid(maps, list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, align_corners=False)
 
@@ -88,7 +88,7 @@ def _blanked(pictures: Tensor) -> Tensor:
     """With one run of bands and one of frames set to 0, the mean."""
     n, _, bands, frames = pictures.shape
     masked = _runs(n, bands)[:, None, :, None] | _runs(n, frames)[:, None, None, :]
-    return pictures.masked_fill(masked, 0.0)
+    return pictures.masked_fill(masked.to(pictures.device), 0.0)
 
 
 def _runs(n: int, size: int) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathways.data.task import TaskData
+from pathways.device import CPU, device_of, own_randomness
 from pathways.errors import DataError
 from pathways.families import make_body, plain_options
 from pathways.frozen import FrozenPathway, StoredPathway, seal
@@ -74,21 +75,23 @@ def improve(
     version: int,
     report: Report = silent,
     held_out: TaskData | None = None,
+    device: torch.device = CPU,
 ) -> Revised:
     """Link the most promising of `helpers` to an earlier task and train that task again.
 
     stored: the version in service; source: the pathway it has links from, if any, which the new
     version gives up. data: examples of the task; held_out: others, or None to set some of `data`
-    aside. Reproducible. Raises DataError if nothing could be proven with these data, WeightsError
-    for damaged files.
+    aside; device: what to compute on, if the family can. Reproducible. Raises DataError if nothing
+    could be proven with these data, WeightsError for damaged files.
     """
     started = time.monotonic()
     _check_helpers(stored.spec, helpers)
     parts = part(stored.spec, data, held_out, config.held_out_share, config.shots)
-    frozen = FrozenPathway.load(stored, source)
+    frozen = FrozenPathway.load(stored, source, device=device)
     before = right(frozen.model, frozen.source_body, parts.held_out)
     _check_provable(stored.spec, before, config.significance)
-    transfer = choose_source(parts.train, helpers, config.threshold)
+    there = [helper.to(frozen.device) for helper in helpers]
+    transfer = choose_source(parts.train, there, config.threshold)
     if transfer is None:
         return _nothing_alike(stored.spec, helpers, config.threshold)
     attempt = _Attempt(stored.spec.family, frozen.model, transfer, config)
@@ -120,6 +123,7 @@ class _Attempt:
         self._family, self._model = family, model
         self._transfer, self._config = transfer, config
         self._starts = starts_for(model, transfer.source)
+        self._device = device_of(model)
 
     def best(self, data: TaskData, report: Report) -> tuple[str, PathwayModel, Progress]:
         """(start, trained model, end of its training): the start that gives the best versions on
@@ -139,19 +143,19 @@ class _Attempt:
     def _earlier(self, data: TaskData, report: Report) -> PathwayModel:
         """A model like the one in service, which itself has seen what starts are chosen by."""
         options = plain_options(self._model.body.options)
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness(self._device):
             torch.manual_seed(self._config.seed)
             body = make_body(self._family, data.signature, options)
-            model = PathwayModel(body, len(data.labels))
-            x, y = as_tensor(data.x), as_tensor(data.y)
+            model = PathwayModel(body, len(data.labels)).to(self._device)
+            x, y = as_tensor(data.x, self._device), as_tensor(data.y, self._device)
             train(model, x, y, None, self._config.train, report)
         return model
 
     def _train(
         self, start: str, earlier: PathwayModel, data: TaskData, report: Report
     ) -> tuple[PathwayModel, Progress]:
-        x, y = as_tensor(data.x), as_tensor(data.y)
-        with torch.random.fork_rng(devices=[]):
+        x, y = as_tensor(data.x, self._device), as_tensor(data.y, self._device)
+        with own_randomness(self._device):
             torch.manual_seed(self._config.seed)
             model = self._starts[start](earlier, self._transfer)
             last = train(model, x, y, self._transfer.source, self._config.train, report)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathways.data.task import TaskData
+from pathways.device import device_of
 from pathways.families import Body
 from pathways.frozen import FrozenPathway, Inputs
 from pathways.model import PathwayModel, as_tensor
@@ -30,10 +31,10 @@ def right(model: PathwayModel, lent: Body | None, data: TaskData) -> NDArray[np.
     """Which examples [n] of its task a model gets right; `lent` is the body its links read."""
     model.eval()
     given = []
-    for x in as_tensor(data.x).split(_BATCH):
+    for x in as_tensor(data.x, device_of(model)).split(_BATCH):
         hidden = lent(lent.prepare(x)) if lent else None
         given.append(model(model.body.prepare(x), hidden).argmax(dim=1))
-    found: NDArray[np.bool_] = torch.cat(given).numpy() == data.y
+    found: NDArray[np.bool_] = torch.cat(given).cpu().numpy() == data.y
     return found
 
 

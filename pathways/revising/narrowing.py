@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pathways.device import device_of
 from pathways.errors import FamilyError
 from pathways.families import Body, make_body, plain_options
 from pathways.model import PathwayModel, hidden_in_batches
@@ -39,7 +40,7 @@ class Narrowing:
         model = self._model
         kept, gone = self._by_use[:width].sort().values, self._by_use[width:]
         lent = model.link.in_features if model.link else 0
-        narrow = PathwayModel(self._body(kept), model.head.out_features, lent)
+        narrow = PathwayModel(self._body(kept), model.head.out_features, lent).to(kept.device)
         with torch.no_grad():
             narrow.head.weight.copy_(model.head.weight[:, kept])
             said = model.head.weight[:, gone] @ self._mean[gone]
@@ -52,7 +53,7 @@ class Narrowing:
         body = self._model.body
         assert len(kept) < body.width, "nothing to leave out"
         options = {**plain_options(body.options), self._option: len(kept)}
-        narrow = make_body(self._family, body.signature, options)
+        narrow = make_body(self._family, body.signature, options).to(device_of(body))
         wanted = narrow.state_dict()
         narrow.load_state_dict(
             {

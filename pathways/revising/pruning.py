@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from pathways.augmentation import varies
 from pathways.data.task import TaskData
+from pathways.device import CPU, own_randomness
 from pathways.errors import DataError
 from pathways.frozen import FrozenPathway, StoredPathway, seal
 from pathways.ids import PathwayId
@@ -68,17 +69,19 @@ def prune(
     version: int,
     report: Report = silent,
     held_out: TaskData | None = None,
+    device: torch.device = CPU,
 ) -> Revised:
     """Find the narrowest version that loses no more than `config.max_loss`.
 
     stored: the version in service; source: the pathway it has links from, if any: it keeps them.
-    data: examples of the task; held_out: others, or None to set some of `data` aside.
+    data: examples of the task; held_out: others, or None to set some of `data` aside;
+    device: what to compute on, if the family can.
     Reproducible but for the measured times. Raises DataError if no version is that good or the
     data are too few, FamilyError if units of the family cannot be left out, and WeightsError for
     damaged files.
     """
     started = time.monotonic()
-    frozen = FrozenPathway.load(stored, source)
+    frozen = FrozenPathway.load(stored, source, device=device)
     parts = part(stored.spec, data, held_out, config.held_out_share)
     model, judged = _Pruning(frozen, parts, config, report).carry_out()
     training = replace(
@@ -91,8 +94,9 @@ def prune(
     id = PathwayId(stored.spec.id.task, version)
     smaller = seal(replace(stored.spec, id=id, training=training), model, frozen.source_body)
     facts = _sizes(frozen, stored, model, smaller) | _losses(judged, config)
-    before, after = microseconds([frozen, FrozenPathway.load(smaller, source)], parts.held_out.x)
-    facts |= {"microseconds_before": before, "microseconds_after": after}
+    after = FrozenPathway.load(smaller, source, device=device)
+    times = microseconds([frozen, after], parts.held_out.x)
+    facts |= {"microseconds_before": times[0], "microseconds_after": times[1]}
     revision = Revision(kind="pruned", of=stored.spec.id, facts=facts)
     smaller = replace(smaller, spec=replace(smaller.spec, revision=revision))
     return Revised(pathways=(smaller,), facts=facts, summary=_told(facts))
@@ -107,9 +111,9 @@ class _Pruning:
         self._frozen, self._held_out = frozen, parts.held_out
         self._config, self._report = config, report
         self._width = frozen.model.body.width
-        x = as_tensor(parts.train.x)
+        x = as_tensor(parts.train.x, frozen.device)
         self._narrowing = Narrowing(frozen.spec.family, frozen.model, x)
-        self._y = as_tensor(parts.train.y)
+        self._y = as_tensor(parts.train.y, frozen.device)
         self._train = replace(config.train, augment=varies(frozen.spec.signature))
         self._taught = Taught(frozen, x, self._train)
 
@@ -148,7 +152,7 @@ class _Pruning:
 
     def _trained(self, width: int, report: Report) -> PathwayModel:
         model = self._narrowing.to(width)
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness(self._frozen.device):
             torch.manual_seed(self._config.seed)
             model.train()
             minimise(

@@ -10,7 +10,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import torch
+
 from pathways.data.task import TaskData
+from pathways.device import CPU
 from pathways.errors import DataError
 from pathways.frozen import FrozenPathway, StoredPathway, seal
 from pathways.ids import PathwayId
@@ -59,11 +62,13 @@ def learn_sharing(
     share: ShareConfig,
     version: int,
     report: Report = silent,
+    device: torch.device = CPU,
 ) -> Revised:
     """Learn a new task with few units of its own, training an earlier pathway's with it.
 
     shared: the version in service of the earlier task; shared_source: the pathway it has links
-    from, if any, which stays as it is; shared_data: examples of the earlier task. Gives the new
+    from, if any, which stays as it is; shared_data: examples of the earlier task; device: what to
+    compute on, if the family can. Gives the new
     pathway and `version` of the earlier one, which belong together; only the latter is a revision.
     Reproducible. Raises DataError if the budget cannot be met or data are missing or too few,
     FamilyError if the new pathway cannot have fewer units, and WeightsError for damaged files.
@@ -72,7 +77,7 @@ def learn_sharing(
     _check(pathway, data, shared.spec, config)
     if shared_data is None:
         raise DataError(f"sharing changes {shared.spec.id}: give data of {shared.spec.id.task}")
-    frozen = FrozenPathway.load(shared, shared_source)
+    frozen = FrozenPathway.load(shared, shared_source, device=device)
     parts = part(shared.spec, shared_data, None, share.held_out_share)
     examples = divide(data, config)
     together = Together(frozen, parts.train, examples.train, config, share.new_units)

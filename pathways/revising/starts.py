@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from pathways.device import device_of
 from pathways.model import PathwayModel
 from pathways.transfer import Source, Transfer, initialise_links, warm_start
 
@@ -63,4 +64,5 @@ def starts_for(model: PathwayModel, helper: Source) -> Mapping[str, Start]:
 def _beside(model: PathwayModel, transfer: Transfer) -> PathwayModel:
     """The model's hidden units, with a fresh head and a link to the helper's."""
     body = copy.deepcopy(model.body).requires_grad_(True)
-    return PathwayModel(body, model.head.out_features, transfer.source.body.width)
+    started = PathwayModel(body, model.head.out_features, transfer.source.body.width)
+    return started.to(device_of(body))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pathways.augmentation import vary
 from pathways.data.task import TaskData
+from pathways.device import own_randomness
 from pathways.families import default_family, make_body, plain_options
 from pathways.frozen import FrozenPathway
 from pathways.ids import PathwayId
@@ -54,9 +55,10 @@ class Together:
         Raises FamilyError if the new pathway's family cannot have fewer units.
         """
         self._frozen, self._config = frozen, config
-        self._x, self._y = as_tensor(new.x), as_tensor(new.y)
+        self._device = frozen.device
+        self._x, self._y = as_tensor(new.x, self._device), as_tensor(new.y, self._device)
         self._classes = len(new.labels)
-        self._taught = Taught(frozen, as_tensor(earlier.x), config.train)
+        self._taught = Taught(frozen, as_tensor(earlier.x, self._device), config.train)
         family = config.family or default_family(new.signature)
         wide = make_body(family, new.signature, config.options)
         option = units_option(family, wide, "it cannot share units")
@@ -70,7 +72,7 @@ class Together:
 
     def train(self, strength: float, report: Report) -> Both:
         """Both models, the earlier one held to its former answers with this strength."""
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness(self._device):
             torch.manual_seed(self._config.seed)
             new, shared = self._new(), trainable(self._frozen.model)
             # The earlier task's normalisation is kept: the new task's batches have other means.
@@ -86,7 +88,8 @@ class Together:
         return replace(self._links, source=Source(id=id, body=shared.body, head=shared.head))
 
     def _new(self) -> PathwayModel:
-        model = PathwayModel(self._body(), self._classes, self._frozen.model.body.width)
+        width = self._frozen.model.body.width
+        model = PathwayModel(self._body(), self._classes, width).to(self._device)
         initialise_links(model, self._links)
         if self._config.warm_start:
             warm_start(model, self._links.source)
@@ -112,7 +115,7 @@ class Together:
             logits = new.combine(own, lent)
             learned = (1 - config.own_loss_weight) * F.cross_entropy(logits, y)
             learned = learned + config.own_loss_weight * F.cross_entropy(own, y)
-            earlier = torch.randint(len(self._taught), (config.batch_size,))
+            earlier = torch.randint(len(self._taught), (config.batch_size,)).to(x.device)
             forgotten, _ = self._taught.loss(shared, earlier)
             return learned + strength * forgotten, logits
 

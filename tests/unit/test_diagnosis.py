@@ -18,6 +18,7 @@ from cluster.store import Store
 from deploy.cli import app
 from deploy.doctor import machine_facts
 from deploy.flags import free_port
+from pathways.device import gpu_problem
 
 WELL = NodeFacts(
     node="10.0.0.1",
@@ -53,6 +54,32 @@ def test_a_node_that_is_not_well_is_named(
     (bad,) = [finding for finding in found if finding.level is not Level.OK]
     assert (bad.check, bad.level) == (check, level)
     assert fix in bad.fix
+
+
+@pytest.mark.parametrize(
+    ("gpus", "broken", "wanted", "found"),
+    [
+        (0, None, {"slots.gpus": 0.0, "expansion.gpus": 0.0}, None),
+        (1, None, {"slots.gpus": 0.5, "expansion.gpus": 1.0}, None),
+        (1, "no driver", {"slots.gpus": 0.0}, ("GPUs of 10.0.0.1", "warn", "no driver")),
+        (1, "no driver", {"slots.gpus": 0.5}, ("GPUs of 10.0.0.1", "fail", "no driver")),
+        (0, None, {"slots.gpus": 0.5}, ("slots.gpus", "warn", "asks for 0.5, and no node")),
+        (1, None, {"expansion.gpus": 2.0}, ("expansion.gpus", "warn", "asks for 2, and no node")),
+    ],
+)
+def test_gpus_that_are_asked_for_and_cannot_be_used_are_told(
+    gpus: float, broken: str | None, wanted: dict[str, float], found: tuple[str, str, str] | None
+) -> None:
+    node = replace(WELL, gpus=gpus, gpu_error=broken)
+    bad = [f for f in diagnose([node], MACHINE, wanted) if f.level is not Level.OK]
+    assert [(f.check, str(f.level)) for f in bad] == ([found[:2]] if found else [])
+    assert not found or (found[2] in bad[0].found and bad[0].fix)
+
+
+def test_a_gpu_that_ray_counts_is_tried_out() -> None:
+    facts = examine_here(None, gpus=1.0)
+    assert facts.gpu_error == gpu_problem()
+    assert examine_here(None).gpu_error is None
 
 
 def test_a_clock_that_was_slow_to_ask_is_not_called_wrong() -> None:

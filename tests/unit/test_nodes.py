@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cluster.config import SlotConfig
-from cluster.instructions import Placement, Stop, Unload
+from cluster.instructions import Placement, Stop, Unload, Wake
 from cluster.nodes import Node, Nodes, node_to_relieve
 from cluster.places import Seat
 from cluster.residency import Residency
@@ -48,6 +48,42 @@ def node(name: str, cpus: float = 8.0, gpus: float = 0.0) -> Node:
 )
 def test_a_node_gets_the_slots_it_has_room_for(config: SlotConfig, slots: list[int]) -> None:
     assert quotas(config, node("a", 8, 2), node("b", 2)) == slots
+
+
+def test_slots_with_gpus_are_on_nodes_that_have_them_as_long_as_there_is_one() -> None:
+    table = Nodes(SlotConfig(gpus=0.5, per_node=3))
+    both = [node("cpu", 4), node("gpu", 4, 1)]
+    table.seen(both[:1])
+    assert (table.quotas, table.on_gpus) == ({"cpu": 3}, False)
+    table.seen(both)
+    assert (table.quotas, table.on_gpus) == ({"cpu": 0, "gpu": 2}, True)
+    table.seen(both[:1])
+    assert (table.quotas, table.on_gpus) == ({"cpu": 3}, False)
+
+
+def test_too_few_gpus_for_any_slot_are_as_none() -> None:
+    assert quotas(SlotConfig(gpus=2, per_node=3), node("a", 4, 1), node("b", 4)) == [3, 3]
+    assert not Nodes(SlotConfig()).on_gpus
+
+
+def test_pathways_move_to_a_gpu_that_joins_and_back_when_it_is_lost() -> None:
+    residency = Residency(SlotConfig(gpus=0.5, pinned=("a",)), FakeClock())
+    residency.nodes([node("cpu")])
+    for task in ("a", "b"):
+        placement = residency.place(PathwayId(task))
+        assert placement is not None
+        residency.loaded(placement)
+    residency.nodes([node("cpu"), node("gpu", gpus=1)])
+    for _ in range(4):
+        for instruction in residency.tend():
+            if isinstance(instruction, Placement):
+                residency.loaded(instruction)
+    assert set(residency.slots.values()) == {"gpu"}
+    assert set(residency.resident) == {PathwayId("a"), PathwayId("b")}
+    residency.nodes([node("cpu")])
+    assert residency.tend() == [Wake(pathway=PathwayId("a"))]
+    again = residency.place(PathwayId("b"))
+    assert again is not None and again.start == Seat(node="cpu", number=0)
 
 
 def test_all_slots_are_shared_out_whatever_the_nodes() -> None:
