@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-deps unit integration e2e lint format page clean
+.PHONY: help setup demo test test-deps unit integration e2e test-cluster lint format page clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -25,7 +25,7 @@ demo: $(STAMP)  ## Learn five tasks, serve them, ask without naming the task
 test-deps:  ## System packages that some tests and benchmarks need (Debian, as root)
 	@./tests/install_system_packages.sh
 
-test: $(STAMP) lint unit integration e2e  ## Everything CI runs
+test: $(STAMP) lint unit integration e2e test-cluster  ## Everything CI runs
 
 lint: $(STAMP)  ## Style and types
 	$(BIN)/ruff check .
@@ -40,6 +40,9 @@ integration: $(STAMP)  ## On one small cluster
 
 e2e: $(STAMP)  ## The README's commands as processes
 	$(BIN)/pytest tests/e2e
+
+test-cluster: $(STAMP)  ## `ray up` on hosts made of network namespaces (as root)
+	$(BIN)/pytest tests/cluster
 
 format: $(STAMP)  ## Format the code
 	$(BIN)/ruff format .

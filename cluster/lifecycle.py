@@ -201,13 +201,19 @@ def metrics_urls() -> list[str]:
     return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in alive]
 
 
-def check_no_network() -> None:
-    """Raises SenError if a network runs in the joined cluster already."""
+def is_network_up() -> bool:
+    """Whether a network runs in the joined cluster."""
     try:
         ray.get_actor(CONTROLLER, namespace=NAMESPACE)
     except ValueError:
-        return
-    raise SenError("a network runs in this Ray cluster already; stop it where it was started")
+        return False
+    return True
+
+
+def check_no_network() -> None:
+    """Raises SenError if a network runs in the joined cluster already."""
+    if is_network_up():
+        raise SenError("a network runs in this Ray cluster already; stop it where it was started")
 
 
 def start_network(config: SenConfig) -> Any:

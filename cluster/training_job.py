@@ -23,7 +23,7 @@ import ray.train
 import torch
 from ray import PlacementGroupID
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import PlacementGroup
 
 from cluster.bodies import read_pathway
@@ -64,7 +64,9 @@ class TrainingJob:
 def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     """Run one Train job until the queue is empty; raises if a worker died."""
     config = job.config
-    TorchTrainer(
+    # Not TorchTrainer, which joins the workers into a process group that they have no use for:
+    # that takes time, and fails between machines that call themselves 127.0.1.1, as Debian's do.
+    DataParallelTrainer(
         _work,
         train_loop_config={"job": job},
         scaling_config=ScalingConfig(

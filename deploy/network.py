@@ -13,6 +13,7 @@ from cluster.lifecycle import (
     Running,
     check_no_network,
     forget_running,
+    is_network_up,
     join,
     load_running,
     save_running,
@@ -31,7 +32,7 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
 
     Raises SenError (StoreError for an unusable store, before anything is started).
     """
-    if running := load_running():
+    if (running := load_running()) and _still_runs(running):
         raise SenError(
             f"a network runs already (store {running.store}, {running.url or running.address}); "
             "stop it with `sen down`"
@@ -56,6 +57,20 @@ def start(config: SenConfig, *, address: str | None = None, cpus: int | None = N
         stop(running)
         raise
     return running
+
+
+def _still_runs(running: Running) -> bool:
+    """Whether a network that was started here is there: a cluster that it joined may have been lost
+    since, and another one come in its place."""
+    if running.head_pid is not None:
+        return True  # else its state file would have been forgotten
+    try:
+        join(running.address)
+        return is_network_up()
+    except NotRunning:
+        return False
+    finally:
+        ray.shutdown()
 
 
 def serve(config: SenConfig, running: Running, keys: KeySource | None = None) -> Running:

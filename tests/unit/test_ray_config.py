@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from cluster.config import read_config
+from cluster.config import ServeConfig, read_config
 from deploy.flags import FAST
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,15 @@ def test_every_start_of_ray_has_the_token_and_the_flags_of_serve(name: str) -> N
         assert "RAY_AUTH_MODE=token" in words
     assert given["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     assert given["file_mounts"]["~/.sen/keys"] == "~/.sen/keys"
+
+
+def test_machines_of_one_s_own_are_all_started_and_given_up_in_time() -> None:
+    """Ray's new autoscaler never starts the last one, and its defaults wait for over a minute."""
+    [start] = [c for c in read("ray_config.yaml")["head_start_ray_commands"] if "ray start" in c]
+    assert "RAY_enable_autoscaler_v2=0" in start
+    checks = dict(re.findall(r"RAY_health_check_(\w+)=(\d+)", start))
+    a_try_s = 3 + int(checks["timeout_ms"]) / 1000  # Ray tries every 3 seconds
+    assert int(checks["failure_threshold"]) * a_try_s < ServeConfig().request_timeout_s / 2
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
