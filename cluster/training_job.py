@@ -23,7 +23,7 @@ import ray.train
 import torch
 from ray import PlacementGroupID
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.placement_group import PlacementGroup
 
 from cluster.bodies import read_pathway
@@ -67,6 +67,8 @@ def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     TorchTrainer(
         _work,
         train_loop_config={"job": job},
+        # They share nothing; NCCL would not start where torch cannot use a GPU that is reserved.
+        torch_config=TorchConfig(backend="gloo"),
         scaling_config=ScalingConfig(
             num_workers=config.workers or default_workers(ray.cluster_resources().get("CPU", 1)),
             use_gpu=config.gpus > 0,
@@ -142,6 +144,12 @@ class _Worker:
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
+        except torch.OutOfMemoryError as error:
+            reason = (
+                f"the memory of the GPU is too small: {error}; take a smaller model or fewer "
+                "examples, or set expansion.gpus to 0 to train on CPUs"
+            )
+            ray.get(self._controller.fail.remote(waiting.request, reason))
         finally:
             torch.set_num_threads(threads)
 

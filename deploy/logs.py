@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -36,10 +37,12 @@ def logs(
     if as_list:
         out.print(files_table(found))
         return
-    for line in ends(found):
-        out.print(line, highlight=False, soft_wrap=True)
     if follow:
-        _follow(query, node, found)
+        with suppress(KeyboardInterrupt):
+            _print(ends(found))
+            _follow(query, node, found)
+    else:
+        _print(ends(found))
 
 
 def wanted_kinds(kinds: Sequence[str]) -> frozenset[str]:
@@ -52,16 +55,17 @@ def wanted_kinds(kinds: Sequence[str]) -> frozenset[str]:
 
 def _follow(query: LogQuery, node: str | None, found: list[NodeLogs]) -> None:
     read: dict[str, dict[str, int]] = defaultdict(dict)
-    try:
-        while True:
-            for each in found:
-                read[each.node] |= {written.file: written.end for written in each.written}
-            time.sleep(_EVERY_S)
-            found = logs_of_nodes(query, node, read)
-            for line in grown(found):
-                out.print(line, highlight=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        return
+    while True:
+        for each in found:
+            read[each.node] |= {written.file: written.end for written in each.written}
+        time.sleep(_EVERY_S)
+        found = logs_of_nodes(query, node, read)
+        _print(grown(found))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 def ends(found: Sequence[NodeLogs]) -> Iterator[str]:
