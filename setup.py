@@ -95,7 +95,7 @@ setup(
         "deploy.v1",
         "deploy.v2",
     ],
-    package_data={"deploy": ["page/*"]},
+    package_data={"deploy": ["page/*", "grafana/*"]},
     install_requires=RUNTIME,
     extras_require={"bench": BENCH, "grpc": GRPC, "plot": PLOT, "s3": S3, "dev": DEV},
     entry_points={"console_scripts": ["sen = deploy.cli:main"]},

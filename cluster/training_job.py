@@ -64,8 +64,9 @@ class TrainingJob:
 def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     """Run one Train job until the queue is empty; raises if a worker died."""
     config = job.config
-    # Not TorchTrainer, which joins the workers into a process group that they have no use for:
-    # that takes time, and fails between machines that call themselves 127.0.1.1, as Debian's do.
+    # Not TorchTrainer, which joins the workers into a process group that they have no use for: that
+    # takes time, and fails between machines that call themselves 127.0.1.1, as Debian's do, and
+    # where torch cannot use a GPU that is reserved.
     DataParallelTrainer(
         _work,
         train_loop_config={"job": job},
@@ -144,6 +145,12 @@ class _Worker:
             ray.get(self._controller.publish.remote(waiting.request, done, report.last))
         except (PathwaysError, DispatcherError, SenError) as error:
             ray.get(self._controller.fail.remote(waiting.request, user_message(error)))
+        except torch.OutOfMemoryError as error:
+            reason = (
+                f"the memory of the GPU is too small: {error}; take a smaller model or fewer "
+                "examples, or set expansion.gpus to 0 to train on CPUs"
+            )
+            ray.get(self._controller.fail.remote(waiting.request, reason))
         finally:
             torch.set_num_threads(threads)
 

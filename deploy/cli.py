@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy import cli_revisions, cli_stores
+from deploy import cli_revisions, cli_stores, cli_watching
 from deploy.cli_options import Address, AsJson, share
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ keys = typer.Typer(no_args_is_help=True, help="Make, list and remove API keys fo
 app.add_typer(keys, name="keys")
 app.add_typer(cli_revisions.app)
 app.add_typer(cli_stores.app)
+app.add_typer(cli_watching.app)
 
 KeysFile = Annotated[
     Path | None, typer.Option(help="The setting serve.keys_file; by default $SEN_HOME/keys.")

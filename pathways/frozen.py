@@ -110,10 +110,10 @@ class FrozenPathway:
         model = empty_model(spec)
         fill(model, tensors, spec)
         lent = load_body(source, checked=checked) if isinstance(source, StoredPathway) else source
-        if not model.body.accelerates:
-            device = CPU
         body = adopted or lent
-        return cls(spec, model.to(device), body and on_device(body, device), probes)
+        if device != CPU and model.body.accelerates:
+            model, body = model.to(device), body and on_device(body, device)
+        return cls(spec, model, body, probes)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:

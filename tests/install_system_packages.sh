@@ -4,7 +4,7 @@ set -eu
 
 # program:package
 NEEDED="wrk:wrk chromium:chromium ip:iproute2 ssh:openssh-client sshd:openssh-server rsync:rsync
-  redis-server:redis-server"
+  redis-server:redis-server prometheus:prometheus"
 
 PATH="$PATH:/usr/sbin:/sbin" # where sshd and ip may be
 missing=""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -24,7 +27,7 @@ SEN = Path(sys.executable).with_name("sen")
 COMMANDS = (
     *("demo", "up", "down", "learn", "learn-pair", "predict", "tasks", "network", "verify"),
     *("status", "improve", "prune", "versions", "rollback", "remove"),
-    *("backup", "restore", "doctor"),
+    *("backup", "restore", "doctor", "logs", "monitor"),
 )
 
 
@@ -89,7 +92,7 @@ def test_every_command_has_help_with_an_example(home: Path, command: str) -> Non
 
 
 def test_without_a_network_commands_say_how_to_start_one(home: Path, tmp_path: Path) -> None:
-    for command in ("tasks", "network", "verify", "status"):
+    for command in ("tasks", "network", "verify", "status", "logs", "monitor"):
         refused(sen(tmp_path, command), "no network runs", "sen up")
     refused(sen(tmp_path, "down"), "nothing to stop")
 
@@ -175,6 +178,69 @@ def test_ctrl_c_while_learning_leaves_the_task_on_its_way(
     assert process.returncode == 130
     assert "learn later: it goes on" in said
     assert "Traceback" not in said
+
+
+def test_logs_of_all_processes_are_found_from_one_place(home: Path, network: int) -> None:
+    listed = sen(home, "logs", "--list").stdout
+    for kind in ("controller", "replica", "serve"):
+        assert f" {kind} " in listed
+    assert "ray" not in listed.split()
+    shown = sen(home, "logs", "--kind", "serve", "--lines", 50).stdout
+    assert "── serve on " in shown and "started successfully" in shown
+    assert "──" not in sen(home, "logs", "--kind", "controller", "--errors").stdout
+    refused(sen(home, "logs", "--kind", "slots"), "no process is a 'slots'", "controller, slot")
+    refused(sen(home, "logs", "--node", "203.0.113.9"), "no node '203.0.113.9' is alive")
+
+
+def test_logs_are_followed_until_ctrl_c(home: Path, network: int) -> None:
+    process = started(home, "logs", "--follow", "--kind", "ray", "--lines", 1)
+    assert process.stdout is not None
+    # A task that reads logs is one of Ray's workers, whose log says so; so lines are added.
+    assert any(re.match(r"ray( \d+)? on \d", line) for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="Prometheus is not installed")
+def test_prometheus_reads_what_the_network_measures(home: Path, network: int) -> None:
+    port = free_port()
+    process = started(home, "monitor", "--prometheus-port", port)
+    try:
+        assert process.stdout is not None
+        assert any(f"Prometheus at http://127.0.0.1:{port}" in line for line in process.stdout)
+        api = f"http://127.0.0.1:{port}/api/v1"
+        end = time.monotonic() + 60
+        while not (found := asked(f"{api}/query?query=ray_sen_expansions_waiting")["result"]):
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        assert found[0]["value"][1] == "0"
+        (target,) = asked(f"{api}/targets")["activeTargets"]
+        assert (target["health"], target["labels"]["job"]) == ("up", "sen")
+        (prometheus,) = psutil.Process(process.pid).children()
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert not prometheus.is_running()
+
+
+def asked(url: str) -> Any:
+    """What Prometheus answers."""
+    answer = httpx.get(url).raise_for_status().json()
+    assert answer["status"] == "success"
+    return answer["data"]
+
+
+def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
+    """A command that goes on until Ctrl-C."""
+    return subprocess.Popen(
+        [SEN, *map(str, arguments)],
+        env={**os.environ, "SEN_HOME": str(home), "COLUMNS": "120", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
