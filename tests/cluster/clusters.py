@@ -63,6 +63,13 @@ class RayCluster:
         """`ray up`."""
         self._ray("up", *options, "--yes", str(self._file))
 
+    def add(self, host: Host) -> None:
+        """Add a host to the running cluster."""
+        self.workers.append(host)
+        self.write()
+        self.up("--no-restart")
+        self.on_head(".venv/bin/ray get-worker-ips ~/ray_bootstrap_config.yaml")
+
     def down(self) -> None:
         """`ray down`."""
         self._ray("down", "--yes", str(self._file))

@@ -13,7 +13,7 @@ from tests.cluster.clusters import RayCluster
 from tests.cluster.hosts import Hosts
 from tests.cluster.story import REFUSED, SETTINGS, Story, kill_ray, node_of, until_ray_runs
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 _PORT = 6390
 
 
