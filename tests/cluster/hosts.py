@@ -28,7 +28,7 @@ _PROGRAMS = ("ip", "mount", "rsync", "setpriv", "ssh", "ssh-keygen", "sshd", "un
 _SHOWN = (ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
 """What hosts see of this machine, even where it lies below a directory that they have themselves:
 the code, and the Python that it runs on."""
-_START_S = 30.0
+_START_S, _END_S = 30.0, 10.0
 _NUMBERS = itertools.count()  # of networks of this process
 
 
@@ -181,6 +181,8 @@ class Host:
         self._undo.callback(run, "ip", "netns", "del", self.name)
         run("ip", "netns", "add", self.name)
         run(*f"ip link add {self._link} type veth peer name eth0 netns {self.name}".split())
+        # Its network may outlive its processes for a while: the cable shall not.
+        self._undo.callback(run, "ip", "link", "del", self._link)
         run("ip", "link", "set", self._link, "master", bridge, "up")
         for what in (
             "link set lo up",
@@ -221,8 +223,10 @@ class Host:
 
     def _power_off(self) -> None:
         assert self._process is not None
+        family = self.processes()
         self._process.kill()
         self._process.wait()
+        psutil.wait_procs(family, timeout=_END_S)
 
     def end(self) -> None:
         """Switch it off at once and take it out of the network."""
