@@ -63,8 +63,15 @@ class Asker:
         return str(reply.json()["status"])
 
     def get(self, path: str) -> Any:
-        """The reply to a GET as JSON."""
-        reply = self._http.get(path)
+        """The reply to a GET as JSON; asked again if the connection was closed."""
+        for _ in range(3):
+            try:
+                reply = self._http.get(path)
+                break
+            except httpx.TransportError as error:
+                closed = error
+        else:
+            raise closed
         assert reply.status_code == 200, reply.text
         return reply.json()
 

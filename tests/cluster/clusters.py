@@ -63,6 +63,13 @@ class RayCluster:
         """`ray up`."""
         self._ray("up", *options, "--yes", str(self._file))
 
+    def add(self, host: Host) -> None:
+        """Add a host to the running cluster."""
+        self.workers.append(host)
+        self.write()
+        self.up("--no-restart")
+        self.on_head(".venv/bin/ray get-worker-ips ~/ray_bootstrap_config.yaml")
+
     def down(self) -> None:
         """`ray down`."""
         self._ray("down", "--yes", str(self._file))
@@ -84,12 +91,10 @@ class RayCluster:
 
 
 def _keep_in_redis(given: dict[str, Any], address: str, password: str) -> None:
-    """Add to the starts of Ray what docs/clusters.md says."""
-    head, worker = given["head_start_ray_commands"], given["worker_start_ray_commands"]
-    head[-1] = (
-        head[-1]
+    """Add to the start of the head what docs/clusters.md says."""
+    commands = given["head_start_ray_commands"]
+    commands[-1] = (
+        commands[-1]
         .replace("RAY_AUTH_MODE", f"RAY_REDIS_ADDRESS={address} RAY_AUTH_MODE")
         .replace("--head", f"--head --redis-password={password}")
     )
-    patience = "RAY_gcs_rpc_server_reconnect_timeout_s=600"
-    worker[-1] = worker[-1].replace("RAY_AUTH_MODE", f"{patience} RAY_AUTH_MODE")

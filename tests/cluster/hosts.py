@@ -7,6 +7,7 @@ own. Needs root, and the programs of `missing`.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -27,7 +28,8 @@ _PROGRAMS = ("ip", "mount", "rsync", "setpriv", "ssh", "ssh-keygen", "sshd", "un
 _SHOWN = (ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
 """What hosts see of this machine, even where it lies below a directory that they have themselves:
 the code, and the Python that it runs on."""
-_START_S = 10.0
+_START_S, _END_S = 30.0, 10.0
+_NUMBERS = itertools.count()  # of networks of this process
 
 
 def missing() -> str:
@@ -65,10 +67,10 @@ class Hosts:
     """A network of hosts, and what they share. On exit all of it is gone."""
 
     def __init__(self) -> None:
-        number = os.getpid()
-        self._prefix = f"sen-{number}"
-        self._bridge = f"sen{number}"
-        self._net = f"10.200.{number % 250}"
+        number = next(_NUMBERS)
+        self._prefix = f"sen-{os.getpid()}-{number}"
+        self._bridge = f"sen{os.getpid()}n{number}"
+        self._net = f"10.200.{(os.getpid() + number) % 250}"
         self.address = f"{self._net}.1"
         """Of this machine, as the hosts see it."""
         self._hosts: list[Host] = []
@@ -179,6 +181,8 @@ class Host:
         self._undo.callback(run, "ip", "netns", "del", self.name)
         run("ip", "netns", "add", self.name)
         run(*f"ip link add {self._link} type veth peer name eth0 netns {self.name}".split())
+        # Its network may outlive its processes for a while: the cable shall not.
+        self._undo.callback(run, "ip", "link", "del", self._link)
         run("ip", "link", "set", self._link, "master", bridge, "up")
         for what in (
             "link set lo up",
@@ -219,8 +223,10 @@ class Host:
 
     def _power_off(self) -> None:
         assert self._process is not None
+        family = self.processes()
         self._process.kill()
         self._process.wait()
+        psutil.wait_procs(family, timeout=_END_S)
 
     def end(self) -> None:
         """Switch it off at once and take it out of the network."""
@@ -274,7 +280,8 @@ UsePAM no
 PidFile none
 MaxStartups 100
 # Python finds the code that was copied to the host before the one it was installed from.
-SetEnv PYTHONPATH={hosts.home}/sen
+# Ray's workers are no less urgent than what else runs on this machine.
+SetEnv PYTHONPATH={hosts.home}/sen RAY_worker_niceness=0
 """
 
 

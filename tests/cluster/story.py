@@ -15,7 +15,8 @@ SETTINGS = {
     # Every host has all cores of this machine. Two workers are too much for one of them.
     "expansion": {"workers": 2, "cpus": 1.5, "threads": 1, "linger_s": 5},
 }
-REFUSED = {"502", "503", "504", "ConnectError", "ConnectTimeout"}
+_CLOSED = {"ReadError", "RemoteProtocolError"}
+REFUSED = {"502", "503", "504", "ConnectError", "ConnectTimeout", *_CLOSED}
 """What a client may be told while a host is lost. A request that is merely cut off is not there."""
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.cluster.clusters import RayCluster
 from tests.cluster.hosts import Hosts
-from tests.cluster.story import REFUSED, SETTINGS, Story, kill_ray, node_of, until_ray_runs
+from tests.cluster.story import REFUSED, SETTINGS, Story, kill_ray, until_ray_runs
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 _PORT = 6390
 
 
@@ -47,9 +47,8 @@ def story(hosts: Hosts, redis: tuple[str, str]) -> Story:
     return story
 
 
-def test_the_network_comes_back_with_the_head_and_workers_go_on(story: Story) -> None:
+def test_the_network_comes_back_with_the_head_by_itself(story: Story) -> None:
     cluster = story.cluster
-    nodes = [node_of(worker) for worker in cluster.workers]
     kill_ray(cluster.head)
     refused = story.asker.ask("digits")
     assert refused.outcome in REFUSED
@@ -57,5 +56,4 @@ def test_the_network_comes_back_with_the_head_and_workers_go_on(story: Story) ->
     cluster.up("--restart-only")
     took = story.asker.until_all_answer(story.learned, 240)
     print(f"all that was learned answered {took:.0f} s after Ray's head was started again")
-    assert [node_of(worker) for worker in cluster.workers] == nodes
     assert story.asker.verified()

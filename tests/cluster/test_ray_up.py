@@ -24,7 +24,7 @@ from tests.cluster.story import (
     until_ray_runs,
 )
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,8 @@ def test_a_host_that_is_back_is_used_again_without_anybody_s_doing(story: Story)
 def test_a_host_that_is_added_takes_slots_over(story: Story) -> None:
     asker, cluster = story.asker, story.cluster
     added = story.hosts.add("three")
-    cluster.workers.append(added)
-    cluster.write()
     with asker.asking() as asked:
-        cluster.up("--no-restart")
+        cluster.add(added)
         until(lambda: len(asker.slots()) == 4, 180, "the host that was added has its slots")
     assert node_of(added) in asker.slots()
     check(asked, story)
