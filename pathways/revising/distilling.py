@@ -66,6 +66,16 @@ class Taught:
             loss = loss + self._own_share * _divergence(own, said.own)
         return loss, logits
 
+    @torch.no_grad()
+    def agreement(self, model: PathwayModel, rows: Tensor) -> float:
+        """Share of `rows`, not varied, of which the model says what the teacher says, 0..1."""
+        alike = 0
+        for part in rows.split(_BATCH):
+            said = self._say(self._x[part])
+            logits = model.combine(model.head(model.body(said.prepared)), said.lent)
+            alike += int((logits.argmax(dim=1) == said.whole.argmax(dim=1)).sum())
+        return alike / len(rows)
+
     def _say_all(self) -> _Said:
         parts = [self._say(x) for x in self._x.split(_BATCH)]
         lent = [part.lent for part in parts if part.lent is not None]

@@ -1,13 +1,15 @@
 """Pruning (§3.6): whole hidden units are freed, so that a pathway gets smaller and faster.
 
-The rest is trained to answer as the whole pathway did. Images and sounds are changed a little each
-time they are seen: of changed ones too the whole says what to answer, and less surely than of those
-that it knows by heart. The width is searched on one half of the held-out examples and confirmed on
-the other, which had no part in choosing it.
+The rest is trained to answer as the whole pathway did, either of the training inputs as they are or
+of varied ones: of those the whole says less surely what to answer, which teaches more, but to learn
+them takes units. Which suits the task is tried out on a part of the training data. The width is
+searched on one half of the held-out examples and confirmed on the other, which had no part in
+choosing it.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 
@@ -34,6 +36,8 @@ from pathways.training import TrainConfig, minimise
 
 _FINENESS = 16  # the search goes in steps of this part of the width
 _LABELS = 0.1  # weight of the true labels beside the answers of the whole
+_TRIAL = 1 / 3  # of the epochs, to find out how to teach
+_TRIAL_PARTS = 5  # of the training data, of which one is not shown in that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class PruneConfig:
     seed: int = 0
     """Of training and of the halves of the held-out examples."""
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=30, learning_rate=2e-3))
-    """How what is left is trained to answer as the whole did; `augment` is on where it can be."""
+    """How what is left is trained to answer as the whole did; what `augment` says is tried out."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_loss < 1:
@@ -114,8 +118,8 @@ class _Pruning:
         x = as_tensor(parts.train.x, frozen.device)
         self._narrowing = Narrowing(frozen.spec.family, frozen.model, x)
         self._y = as_tensor(parts.train.y, frozen.device)
-        self._train = replace(config.train, augment=varies(frozen.spec.signature))
-        self._taught = Taught(frozen, x, self._train)
+        self._rows = torch.arange(len(x), device=frozen.device)
+        self._taught = self._best_taught(x)
 
     def carry_out(self) -> tuple[PathwayModel, Paired]:
         """The version to publish, and how it compares on examples that had no part in choosing
@@ -150,23 +154,43 @@ class _Pruning:
             raise DataError(f"{self._frozen.spec.id} has one unit; to prune it would empty a layer")
         return sorted({max(1, self._width * i // _FINENESS) for i in range(1, _FINENESS)})
 
+    def _best_taught(self, x: Tensor) -> Taught:
+        """The training inputs x as they are or varied, by which of them a model of the width asked
+        for, or of half the units, learns more of what the whole says of inputs it has not seen."""
+        train = self._config.train
+        plain = Taught(self._frozen, x, replace(train, augment=False))
+        width = self._config.keep or self._width // 2
+        told_apart = varies(self._frozen.spec.signature) and len(x) >= _TRIAL_PARTS
+        if not told_apart or not 0 < width < self._width:
+            return plain
+        varied = Taught(self._frozen, x, replace(train, augment=True))
+        short = replace(train, epochs=math.ceil(train.epochs * _TRIAL))
+        unseen = self._rows % _TRIAL_PARTS == 0
+        agreement = {}
+        for taught in (plain, varied):
+            model = self._train(width, taught, self._rows[~unseen], short, silent)
+            agreement[taught] = taught.agreement(model.eval(), self._rows[unseen])
+        return max(agreement, key=lambda taught: agreement[taught])
+
     def _trained(self, width: int, report: Report) -> PathwayModel:
+        return self._train(width, self._taught, self._rows, self._config.train, report)
+
+    def _train(
+        self, width: int, taught: Taught, rows: Tensor, budget: TrainConfig, report: Report
+    ) -> PathwayModel:
+        """A model of so many units that was taught by these rows of the training data."""
+
+        def loss(places: Tensor) -> tuple[Tensor, Tensor]:
+            own = rows[places]
+            divergence, logits = taught.loss(model, own)
+            return divergence + _LABELS * F.cross_entropy(logits, self._y[own]), logits
+
         model = self._narrowing.to(width)
         with own_randomness(self._frozen.device):
             torch.manual_seed(self._config.seed)
             model.train()
-            minimise(
-                model.parameters(),
-                lambda rows: self._loss(model, rows),
-                self._y,
-                self._train,
-                report,
-            )
+            minimise(model.parameters(), loss, self._y[rows], budget, report)
         return model
-
-    def _loss(self, model: PathwayModel, rows: Tensor) -> tuple[Tensor, Tensor]:
-        loss, logits = self._taught.loss(model, rows)
-        return loss + _LABELS * F.cross_entropy(logits, self._y[rows]), logits
 
     def _judge(self, model: PathwayModel, data: TaskData) -> Paired:
         lent = self._frozen.source_body

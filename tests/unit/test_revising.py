@@ -37,6 +37,8 @@ from pathways import (
 from pathways.frozen import load_body
 from pathways.model import parameter_count
 from pathways.packed import run_together
+from pathways.revising.distilling import Taught
+from pathways.revising.narrowing import Narrowing
 from pathways.revising.proof import compare, needed_gains, repeated
 from pathways.revising.searching import least_that_holds
 from tests.unit.fakes import Sets
@@ -345,6 +347,16 @@ def test_a_pruned_pathway_can_still_lend(sets: Sets, stored: Stored) -> None:
     source, test = load_source(smaller), sets["lower"][1]
     alone = source.probabilities(source.hidden(torch.from_numpy(test.x)))
     assert (alone.argmax(dim=1).numpy() == test.y).mean() > 0.7
+
+
+def test_how_far_what_is_left_says_what_the_whole_says(sets: Sets, stored: Stored) -> None:
+    frozen = FrozenPathway.load(stored["lower"], stored["digits"])
+    x = torch.from_numpy(sets["lower"][0].x)
+    taught, rows = Taught(frozen, x, SHORT), torch.arange(len(x))
+    assert taught.agreement(frozen.model, rows) == 1.0
+    narrowing = Narrowing(frozen.spec.family, frozen.model, x)
+    half, tenth = (taught.agreement(narrowing.to(width), rows) for width in (64, 12))
+    assert 0.1 < tenth < half < 1.0
 
 
 def test_units_of_a_convolutional_pathway_can_be_left_out(sets: Sets) -> None:
