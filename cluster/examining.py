@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.diagnosis import NodeFacts
 from cluster.errors import StoreError
+from cluster.ray_nodes import alive, on_node
 from cluster.store import Store
 
 _PACKAGES = ("sen-ray", "ray", "torch", "torchvision", "torchaudio", "numpy", "safetensors")
@@ -73,11 +73,9 @@ def _try_store(uri: str) -> str | None:
 
 def examine_nodes(store: str | None) -> Sequence[NodeFacts]:
     """Facts about every node of the joined cluster, each told by itself."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
     asked = {}
-    for node in alive:
-        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        examine = ray.remote(num_cpus=0, scheduling_strategy=where)(examine_here)
+    for node in alive():
+        examine = on_node(node["NodeID"], examine_here)
         gpus = node["Resources"].get("GPU", 0.0)
         asked[node["NodeID"]] = examine.remote(store, node["NodeManagerAddress"], gpus)
     facts = dict(zip(asked, ray.get(list(asked.values()), timeout=_TIMEOUT_S), strict=True))
@@ -86,9 +84,8 @@ def examine_nodes(store: str | None) -> Sequence[NodeFacts]:
 
 def _with_clock(facts: NodeFacts, node: str) -> NodeFacts:
     """How far a node's clock is ahead, by asking it for the time; its worker runs already."""
-    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    ask = on_node(node, _now)
     start = time.time()
-    ask = ray.remote(num_cpus=0, scheduling_strategy=where)(_now)
     there = ray.get(ask.remote(), timeout=_TIMEOUT_S)
     half = (time.time() - start) / 2
     return replace(facts, clock_s=there - (start + half), clock_error_s=half)

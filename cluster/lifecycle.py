@@ -28,6 +28,7 @@ from ray.exceptions import RayActorError
 from cluster.config import SenConfig
 from cluster.errors import NotRunning, SenError
 from cluster.names import CONTROLLER, NAMESPACE
+from cluster.ray_nodes import alive
 
 _START_TIMEOUT_S = 90.0
 _STOP_GRACE_S = 3.0  # nothing is lost by ending them: all that counts is in the store
@@ -197,8 +198,7 @@ def _end_orphans(temp_dir: str) -> None:
 
 def metrics_urls() -> list[str]:
     """Where Prometheus finds the metrics of each node of the joined cluster."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in alive]
+    return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in alive()]
 
 
 def is_network_up() -> bool:

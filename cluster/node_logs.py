@@ -12,10 +12,10 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.errors import SenError
 from cluster.log_files import LogQuery, Written, read_logs
+from cluster.ray_nodes import alive, on_node
 
 _TIMEOUT_S = 30.0
 
@@ -38,17 +38,15 @@ def logs_of_nodes(
     only: its address, or the beginning of its id. since: address → file → how far it was read
     before. Raises SenError if no node is called so.
     """
-    nodes = [node for node in ray.nodes() if node["Alive"] and _is(node, only)]
+    nodes = [node for node in alive() if _is(node, only)]
     if not nodes:
-        known = ", ".join(sorted(n["NodeManagerAddress"] for n in ray.nodes() if n["Alive"]))
+        known = ", ".join(sorted(node["NodeManagerAddress"] for node in alive()))
         raise SenError(f"no node {only!r} is alive; there are {known}")
     asked = {}
     for node in nodes:
         address = node["NodeManagerAddress"]
         before = None if since is None else since.get(address, {})
-        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        read = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=where)(_read_here)
-        asked[read.remote(query, before)] = address
+        asked[on_node(node["NodeID"], _read_here).remote(query, before)] = address
     done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S)
     return [_told(asked[reference], reference, reference in done) for reference in asked]
 
