@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.messages import Answer, NetworkView
 from cluster.registry import PathwayEntry, Registry
 from pathways import Modality, PathwayId
+
+
+class PredictQuery(BaseModel):
+    """What the address of a request says."""
+
+    task: Annotated[str | None, Field(description="Ask this task only")] = None
+    top: Annotated[int, Field(ge=1, le=10_000, description="Labels to give")] = 5
+    rate_hz: Annotated[int, Field(ge=0, description="An .npy body holds sounds")] = 0
+    kind: Annotated[
+        Modality | None,
+        Field(description="What an .npy body holds; images, or with rate_hz sounds, if left out"),
+    ] = None
+    together: Annotated[
+        bool, Field(description="The body is an image and a sound of the same thing: one answer")
+    ] = False
+    tasks: Annotated[
+        str | None, Field(description="Together: ask these two", examples=["digits,spoken"])
+    ] = None
 
 
 class PredictBody(BaseModel):

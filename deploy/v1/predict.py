@@ -9,34 +9,16 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from cluster.messages import Answer
 from deploy.bodies import FORM, JSON, NPY
 from deploy.problems import problems
-from deploy.schemas import PredictReply, predict_fields
+from deploy.schemas import PredictQuery, PredictReply, predict_fields
 from deploy.served import Served, served
 from deploy.v1.inputs import read_inputs, read_together
 from deploy.watching import note_answers
-from pathways import DataError, Modality
-
-
-class PredictQuery(BaseModel):
-    """What the address of a request says."""
-
-    task: Annotated[str | None, Field(description="Ask this task only")] = None
-    top: Annotated[int, Field(ge=1, le=10_000, description="Labels to give")] = 5
-    rate_hz: Annotated[int, Field(ge=0, description="An .npy body holds sounds")] = 0
-    kind: Annotated[
-        Modality | None,
-        Field(description="What an .npy body holds; images, or with rate_hz sounds, if left out"),
-    ] = None
-    together: Annotated[
-        bool, Field(description="The body is an image and a sound of the same thing: one answer")
-    ] = False
-    tasks: Annotated[
-        str | None, Field(description="Together: ask these two", examples=["digits,spoken"])
-    ] = None
+from pathways import DataError
 
 
 class _ReadHere(APIRoute):

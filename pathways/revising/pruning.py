@@ -54,7 +54,8 @@ class PruneConfig:
     seed: int = 0
     """Of training and of the halves of the held-out examples."""
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=30, learning_rate=2e-3))
-    """How what is left is trained to answer as the whole did; what `augment` says is tried out."""
+    """How what is left is trained to answer as the whole did. Whether inputs are varied is tried
+    out, whatever `augment` says."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_loss < 1:
@@ -160,8 +161,8 @@ class _Pruning:
         train = self._config.train
         plain = Taught(self._frozen, x, replace(train, augment=False))
         width = self._config.keep or self._width // 2
-        told_apart = varies(self._frozen.spec.signature) and len(x) >= _TRIAL_PARTS
-        if not told_apart or not 0 < width < self._width:
+        a_choice = varies(self._frozen.spec.signature) and len(x) >= _TRIAL_PARTS
+        if not a_choice or not 0 < width < self._width:
             return plain
         varied = Taught(self._frozen, x, replace(train, augment=True))
         short = replace(train, epochs=math.ceil(train.epochs * _TRIAL))
