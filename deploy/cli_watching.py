@@ -48,8 +48,12 @@ def monitor(
     folder: Annotated[
         Path | None, typer.Option(help="Of settings and data; by default $SEN_HOME/monitor.")
     ] = None,
-    prometheus_port: Annotated[int, typer.Option(help="Prometheus listens on.")] = 9090,
-    grafana_port: Annotated[int, typer.Option(help="Grafana listens on.")] = 3000,
+    prometheus_port: Annotated[
+        int, typer.Option(help="Prometheus listens on.", min=1, max=65_535)
+    ] = 9090,
+    grafana_port: Annotated[
+        int, typer.Option(help="Grafana listens on.", min=1, max=65_535)
+    ] = 3000,
     grafana_home: Annotated[
         Path | None, typer.Option(help="Where Grafana is installed, if not in a usual place.")
     ] = None,
