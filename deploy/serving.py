@@ -79,7 +79,8 @@ def _grpc(config: ServeConfig) -> _Grpc | None:
     if not config.grpc_port:
         return None
     try:
-        from deploy.v2.rpc import SERVICER, InferenceService
+        from deploy.rpc_messages import SERVICER
+        from deploy.v2.rpc import InferenceService
     except ImportError as error:
         raise ConfigError(
             f"serve.grpc_port needs a package that is missing ({error.name}); "

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from tritonclient.grpc import service_pb2 as pb
 
+from deploy.rpc_messages import pb
 from pathways import DataError
 
 _CONTENTS = {

@@ -9,14 +9,11 @@ import grpc
 import httpx
 from ray.serve.grpc_util import RayServegRPCContext
 from starlette.types import ASGIApp
-from tritonclient.grpc import service_pb2 as pb
 
+from deploy.rpc_messages import pb
 from deploy.v2.protobuf import to_body, to_infer_response, to_metadata
 from deploy.v2.routes import HEAD_BYTES
 from pathways import DataError
-
-SERVICER = "tritonclient.grpc.service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server"
-"""What tells Serve the names and messages of the service."""
 
 _Code = grpc.StatusCode
 _CODES = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from pkgutil import resolve_name
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
 pb = pytest.importorskip("tritonclient.grpc.service_pb2", reason="needs tritonclient[grpc] (pip)")
+messages = pytest.importorskip("deploy.rpc_messages")
 rpc = pytest.importorskip("deploy.v2.rpc")
 
 
@@ -75,6 +78,14 @@ def test_the_server_and_its_models_tell_about_themselves(sen: Serving) -> None:
     about = call(sen, "ModelMetadata", pb.ModelMetadataRequest(name="digits"))
     assert (list(about.versions), about.platform) == (["1"], "sen_mlp")
     assert list(about.inputs[0].shape) == [-1, 28, 28, 1]
+
+
+def test_serve_s_own_proxy_can_pass_messages_on() -> None:
+    """It pickles them by the names of their classes, and takes the service by its path."""
+    asks = asked(np.zeros((1, 28, 28, 1), np.uint8), "UINT8")
+    for message in (asks, pb.ServerLiveRequest(), pb.ModelInferResponse(id="7")):
+        assert pickle.loads(pickle.dumps(message)) == message
+    assert callable(resolve_name(messages.SERVICER))
 
 
 def test_raw_and_typed_contents_give_what_http_gives(sen: Serving, sets: Sets) -> None:
