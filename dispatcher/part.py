@@ -96,7 +96,7 @@ class Part:
         rows [p], ascending; tasks [p]. A class score estimates p(class | x), so a task's is the
         sum over its classes; negative ones count as 0, and `floor` is added to each.
         """
-        everything, wanted = len(features) * len(self.bias), int(self._sizes[tasks].sum())
+        everything, wanted = len(features) * len(self.bias), int(self.sizes[tasks].sum())
         if everything > wanted * (_DENSE if len(features) >= _BATCH else 1):
             return self._of_pairs(features, rows, tasks, floor)
         scores = torch.addmm(self._bias, features, self._weights.t())
@@ -123,7 +123,7 @@ class Part:
 
     def _classes_of(self, tasks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions of the classes of these tasks in turn, and how many each task has."""
-        sizes = self._sizes[tasks]
+        sizes = self.sizes[tasks]
         ends = np.cumsum(sizes)
         within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
         return np.repeat(self._starts[tasks], sizes) + within, sizes
@@ -175,7 +175,7 @@ class Part:
         return np.searchsorted(self.class_task, np.arange(len(self.tasks) + 1))
 
     @cached_property
-    def _sizes(self) -> NDArray[np.int64]:
+    def sizes(self) -> NDArray[np.int64]:
         """[T] classes of each task."""
         return np.diff(self._starts)
 

@@ -31,8 +31,7 @@ class Regression:
         self.mean = feature_sum / total
         """[D] of the features."""
         covariance = gram / total - np.outer(self.mean, self.mean)
-        variance = max(np.trace(covariance) / len(gram), np.finfo(np.float64).tiny)
-        self._root = _root(covariance, ridge * variance)
+        self._root = covariance_root(covariance, ridge)
 
     def weights(
         self, counts: NDArray[np.floating], sums: NDArray[np.floating]
@@ -64,20 +63,28 @@ class Regression:
         of_features = solve_triangular(self._root, kept, lower=True, trans="T")
         return of_features.astype(np.float32), (self._root @ kept).astype(np.float32)
 
+    def leverage(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n] what an example that weighs 1 in the sums, of features [n, D], adds to the answer of
+        its own class to itself (the diagonal of the hat matrix)."""
+        half = solve_triangular(self._root, (x - self.mean).T, lower=True, check_finite=False)
+        return np.asarray((1.0 + (half**2).sum(axis=0)) / self._total)
+
     def _solve(self, target: NDArray[np.floating]) -> NDArray[np.float64]:
         half = solve_triangular(self._root, target, lower=True, check_finite=False)
         whole = solve_triangular(self._root, half, lower=True, trans="T", check_finite=False)
         return np.asarray(whole, dtype=np.float64)
 
 
-def _root(covariance: NDArray[np.float64], added: float) -> NDArray[np.float64]:
-    """The lower Cholesky factor of a covariance with `added` on its diagonal, or more.
+def covariance_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """The lower Cholesky factor of a covariance with a share `ridge` of the mean variance added to
+    its diagonal, or more.
 
     Sums of float32 features are exact to some 10⁻⁷ of the largest squares in them. Where features
     hardly vary about a large mean (a table's columns), that can be more than what is added, and
     the matrix has no factor; then ten times as much is added.
     """
     diagonal = np.diag_indices(len(covariance))
+    added = ridge * max(np.trace(covariance) / len(covariance), np.finfo(np.float64).tiny)
     while True:
         raised = covariance.copy()
         raised[diagonal] += added

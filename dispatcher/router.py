@@ -20,6 +20,7 @@ from dispatcher.arrays import (
     unpack_ids,
     unpack_symmetric,
 )
+from dispatcher.calibration import fit_exponent
 from dispatcher.errors import RouterError
 from dispatcher.novelty import class_cloud, limit_from, view_dim
 from dispatcher.part import Part
@@ -45,7 +46,8 @@ class RouterConfig:
     0.006 alone finds the right task for 69 % of inputs, with this share for 94 %."""
 
     exponent: float = 4.5
-    """A task's probability is proportional to its added-up scores to this power."""
+    """A task's probability is proportional to its added-up scores to this power. With more than
+    EXACT_UP_TO tasks it is found out instead (see calibration.py)."""
 
     def __post_init__(self) -> None:
         for name in ("ridge", "floor", "floor_share", "exponent"):
@@ -191,7 +193,16 @@ class Router:
             coarse = _Coarse.of(regression, part)
             part = coarse.described(part)
         floor = min(self._config.floor, self._config.floor_share * self._level(part))
-        return Snapshot((part,), coarse.of_features, floor, self._config.exponent), coarse
+        snapshot = Snapshot((part,), coarse.of_features, floor, self._config.exponent)
+        if len(self) > EXACT_UP_TO:
+            snapshot = replace(snapshot, exponent=self._fitted_exponent(snapshot, regression))
+        return snapshot, coarse
+
+    def _fitted_exponent(self, snapshot: Snapshot, regression: Regression) -> float:
+        known = [self._tasks[task] for task in snapshot.tasks]
+        counts = np.concatenate([task.counts for task in known])
+        sums = np.concatenate([task.sums for task in known])
+        return fit_exponent(snapshot, regression, self._gram, counts, sums)
 
     def extend(self, tasks: Iterable[str]) -> Part:
         """Tasks that were added since `solve`, to extend its snapshot by.

@@ -109,12 +109,26 @@ class Snapshot:
         if features.ndim != 2 or features.shape[1] != self.dim:
             raise RouterError(f"features are {features.shape}, the router takes [n, {self.dim}]")
         given = torch.from_numpy(features)
-        tasks = self._candidates(given, usable)
+        tasks = self.candidates(given, usable)
         probabilities = self._probabilities(given, tasks, usable)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         tasks = np.take_along_axis(tasks, order, axis=1)
         probabilities = np.take_along_axis(probabilities, order, axis=1)
         return Routes(tasks, probabilities, self._novelty(view(features), tasks, probabilities))
+
+    def candidates(
+        self, features: Tensor, usable: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """[n, M] positions, ascending, of the tasks that come into question for features [n, D]."""
+        n, total = len(features), len(self.tasks)
+        if total <= EXACT_UP_TO or not self.projection.shape[1]:
+            return np.broadcast_to(np.arange(total), (n, total))
+        projected = features @ self._projection
+        scores = [part.coarse(projected) for part in self.parts]
+        coarse = torch.cat(scores, dim=1) if len(scores) > 1 else scores[0]
+        if usable is not None:
+            coarse[:, torch.from_numpy(~usable)] = -torch.inf
+        return np.asarray(_largest(coarse, SHORTLIST).sort(dim=1).values.numpy())
 
     def shortlist(self, features: NDArray[np.float32], k: int) -> list[str]:
         """The k tasks most relevant to a new task's examples [n, D], most relevant first."""
@@ -162,18 +176,6 @@ class Snapshot:
     def _starts(self) -> NDArray[np.int64]:
         """[parts + 1] positions of each part's first task, and of the end."""
         return np.cumsum([0, *(len(part.tasks) for part in self.parts)])
-
-    def _candidates(self, features: Tensor, usable: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        """[n, M] positions, ascending, of the tasks of each row that come into question."""
-        n, total = len(features), len(self.tasks)
-        if total <= EXACT_UP_TO or not self.projection.shape[1]:
-            return np.broadcast_to(np.arange(total), (n, total))
-        projected = features @ self._projection
-        scores = [part.coarse(projected) for part in self.parts]
-        coarse = torch.cat(scores, dim=1) if len(scores) > 1 else scores[0]
-        if usable is not None:
-            coarse[:, torch.from_numpy(~usable)] = -torch.inf
-        return np.asarray(_largest(coarse, SHORTLIST).sort(dim=1).values.numpy())
 
     @cached_property
     def _projection(self) -> Tensor:
