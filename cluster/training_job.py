@@ -19,11 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-import ray.train
 import torch
 from ray import PlacementGroupID
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import PlacementGroup
 
 from cluster.bodies import read_pathway
@@ -63,6 +60,10 @@ class TrainingJob:
 @ray.remote(num_cpus=0, max_retries=0)
 def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     """Run one Train job until the queue is empty; raises if a worker died."""
+    # Only here: every command that asks the controller loads this module, and Train takes long.
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
     config = job.config
     # Not TorchTrainer, which joins the workers into a process group that they have no use for: that
     # takes time, and fails between machines that call themselves 127.0.1.1, as Debian's do, and
@@ -101,8 +102,10 @@ def default_workers(cpus: float) -> int:
 
 def _work(settings: dict[str, Any]) -> None:
     """Take tasks from the controller until it has no more."""
+    from ray.train import get_context
+
     job: TrainingJob = settings["job"]
-    here = ray.train.get_context().get_local_world_size()
+    here = get_context().get_local_world_size()
     torch.set_num_threads(job.config.threads or max(1, (os.cpu_count() or 1) // here))
     _Worker(job).run()
 
