@@ -152,6 +152,17 @@ def test_a_task_learned_from_few_examples_gains_from_a_later_one(
     assert bytes_of(stored | {"few": few}) == before
 
 
+def test_tasks_that_help_each_other_make_no_cycle(sets: Sets, few: StoredPathway) -> None:
+    """A link reads one body of a version that is frozen, and nothing that that version reads."""
+    how = LearnConfig(threshold=0.3, train=SHORT)
+    later = learn(PathwayId("upper"), sets["upper"][0], [load_source(few)], how)
+    assert later.spec.source == PathwayId("lower")
+    (better,) = improve(few, None, sets["lower"][0], [load_source(later)], IMPROVE, 2).pathways
+    assert (better.spec.id, better.spec.source) == (PathwayId("lower", 2), PathwayId("upper"))
+    assert FrozenPathway.load(better, later).verify().identical  # without lower@1
+    assert FrozenPathway.load(later, few).verify().identical
+
+
 def test_an_improvement_tells_what_was_measured(
     sets: Sets, few: StoredPathway, stored: Stored
 ) -> None:
