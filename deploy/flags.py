@@ -25,8 +25,8 @@ FAST: Mapping[str, str] = {
 def head_flags(temp_dir: str) -> dict[str, str]:
     """The flags of a Ray head that is started here for a network of its own.
 
-    HAProxy's files go below `temp_dir` and its statistics to a free port, so that networks on
-    one machine keep out of each other's way.
+    HAProxy's files go below `temp_dir`, and its statistics and the proxy that it falls back to are
+    on free ports, so that networks on one machine keep out of each other's way.
     """
     folder = Path(temp_dir) / "haproxy"
     own = {
@@ -36,6 +36,8 @@ def head_flags(temp_dir: str) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
     }
     return {**FAST, **own, **set_here()}
 
