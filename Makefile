@@ -32,14 +32,14 @@ lint: $(STAMP)  ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: $(STAMP)  ## Seconds, without Ray
-	$(BIN)/pytest tests/unit
+unit: $(STAMP)  ## Without Ray; each module in one of several processes
+	$(BIN)/pytest tests/unit -n auto --maxprocesses 8 --dist loadfile
 
 integration: $(STAMP)  ## On one small cluster
 	$(BIN)/pytest tests/integration
 
-e2e: $(STAMP)  ## The README's commands as processes
-	$(BIN)/pytest tests/e2e
+e2e: $(STAMP)  ## The README's commands as processes, two modules at a time
+	$(BIN)/pytest tests/e2e -n 2 --dist loadfile
 
 test-cluster: $(STAMP)  ## `ray up` on hosts made of network namespaces (as root)
 	$(BIN)/pytest tests/cluster

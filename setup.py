@@ -57,6 +57,7 @@ DEV = [
     "moto[server]>=5.1",
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "mypy>=1.14",
     "types-PyYAML",

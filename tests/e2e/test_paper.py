@@ -7,12 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(600)
 def test_the_paper_s_experiments_run_on_made_up_data(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.paper", "--quick", "--out", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -23,7 +23,7 @@ def server(tmp_path: Path) -> Iterator[S3Server]:
 
 
 def done(home: Path, *arguments: object) -> str:
-    ran = sen(home, *arguments, timeout_s=200)
+    ran = sen(home, *arguments, timeout_s=300)
     assert ran.returncode == 0, ran.stderr + ran.stdout
     return ran.stdout
 

@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk; `make test-deps` installs it")
-@pytest.mark.timeout(600)
 def test_simulated_tasks_go_the_whole_way(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.scale", "--tasks", "12"]
     command += ["--seconds", "1", "--out", str(tmp_path)]

@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk; `make test-deps` installs it")
-@pytest.mark.timeout(600)
 def test_ours_and_fastapi_are_measured_side_by_side(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.serving", "--quick", "--tasks", "5"]
     command += ["--seconds", "1", "--systems", "dispatching,plain", "--out", str(tmp_path)]
