@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray.cluster_utils import Cluster
 
 from cluster.client import Client, connect
@@ -97,6 +98,8 @@ def main(directory: Path) -> Story:
     use_token_auth()
     with tempfile.TemporaryDirectory(prefix="sen-") as short:
         head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": short}
+        # Cluster writes its address where Ray looks by default, which it does not make.
+        Path(get_default_ray_temp_dir()).mkdir(exist_ok=True)
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             names = {cluster.add_node(num_cpus=_CPUS): name for name in "ab"}
