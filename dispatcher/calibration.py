@@ -37,8 +37,8 @@ def fit_exponent(
 ) -> float:
     """The exponent under which the right tasks of drawn examples are most probable.
 
-    snapshot: one part, its exponent not looked at; gram [D, D]: over all tasks, each weighing 1;
-    counts [K] and sums [K, D] of its classes' examples.
+    snapshot: of one part; its exponent stays where no drawn example's task comes into question.
+    gram [D, D]: over all tasks, each weighing 1; counts [K] and sums [K, D]: by class.
 
     The score of an example by a regression that has not learned it follows from the one that has,
     and from the example's leverage h, its weight in the regression's own answer: (s - h) / (1 - h)
