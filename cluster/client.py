@@ -34,6 +34,7 @@ from cluster.messages import (
     NetworkActivity,
     NetworkView,
     NewTask,
+    Rollout,
     Verification,
 )
 from cluster.names import CONTROLLER, NAMESPACE
@@ -54,15 +55,16 @@ def connect(address: str | None = None) -> Client:
 
     Raises NotRunning.
     """
-    return Client(_find_controller(address))
+    return Client(find_controller(address))
 
 
 async def connect_async(address: str | None = None) -> AsyncClient:
     """An awaited client; see `connect`."""
-    return AsyncClient(await asyncio.to_thread(_find_controller, address))
+    return AsyncClient(await asyncio.to_thread(find_controller, address))
 
 
-def _find_controller(address: str | None) -> Any:
+def find_controller(address: str | None = None) -> Any:
+    """The handle of the controller of the network at `address`; see `connect`."""
     if not ray.is_initialized():
         from cluster.lifecycle import join
 
@@ -243,6 +245,10 @@ class Client:
     def activity(self) -> NetworkActivity:
         """How often each task's pathway ran since the controller started."""
         return result(self._controller.activity.remote())
+
+    def rollout(self) -> Rollout:
+        """Which code the network runs, and how many slots still run other code."""
+        return result(self._controller.rollout.remote())
 
     def config(self) -> SenConfig:
         """The settings the network runs with."""

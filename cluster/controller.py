@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from cluster.announcer import Announcer
 from cluster.background import Background
 from cluster.changes import News
 from cluster.coalesce import Coalescer
+from cluster.code import LOADED, leave_if_outdated
 from cluster.concepts import check_concepts
 from cluster.config import SenConfig
 from cluster.errors import ExpansionFailed, SenError, TaskUnavailable, UnknownTask
@@ -34,6 +36,7 @@ from cluster.messages import (
     NetworkActivity,
     NetworkView,
     NewTask,
+    Rollout,
     Verification,
     Work,
     learned_long_ago,
@@ -192,6 +195,13 @@ class Controller:
     def config(self) -> SenConfig:
         """The settings this network runs with."""
         return self._config
+
+    def rollout(self) -> Rollout:
+        """How far this network runs the code that this controller runs."""
+        slots = self._pool.nodes()
+        return Rollout(
+            code=LOADED, process=os.getpid(), slots=len(slots), outdated=self._pool.outdated
+        )
 
     def used(self, counts: Mapping[PathwayId, int], inputs: int, unknown: int) -> None:
         """A dispatcher tells which pathways it ran, on how many inputs; see Activity.add."""
@@ -358,6 +368,7 @@ class ControllerActor(Controller):
     """The controller as an actor: it brings the store back whenever its process starts."""
 
     async def __init__(self, config: SenConfig) -> None:  # type: ignore[misc]
+        leave_if_outdated()
         super().__init__(config)
         await self.start()
 

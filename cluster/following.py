@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorUnavailableError, RayError
 
 from cluster.background import Background
 from cluster.changes import News, newest
+from cluster.code import leave_if_outdated
 from cluster.config import SenConfig
 from cluster.dispatch import NetworkDispatcher
 from cluster.inputs import Batch, Input
@@ -31,6 +33,7 @@ from pathways import Inputs, PathwayId
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+_RESTART_S = 30.0  # a caller waits so long for a controller that starts anew
 _USE_EVERY_S = 0.5
 
 
@@ -117,7 +120,14 @@ class FollowingDispatcher:
                 self._answered = self._unknown = 0
 
     async def _wake(self, pathway: PathwayId, *, missing: bool) -> Any:
-        return await self._controller.wake.remote(pathway, missing)
+        until = time.monotonic() + _RESTART_S
+        while True:
+            try:
+                return await self._controller.wake.remote(pathway, missing)
+            except ActorUnavailableError:  # the controller, which starts anew
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_RETRY_S)
 
 
 async def run_in_slot(handle: Any, groups: Sequence[tuple[PathwayId, Inputs]]) -> Results:
@@ -132,6 +142,7 @@ class DispatcherActor(FollowingDispatcher):
     """The dispatcher of Python clients, as an actor."""
 
     async def __init__(self, config: SenConfig) -> None:  # type: ignore[misc]
+        leave_if_outdated()
         super().__init__(config)
         await self.start()
 

@@ -47,6 +47,8 @@ class Running:
     """Process of the Ray head if `sen up` started it; None if it joined a cluster."""
     temp_dir: str | None
     """Ray's files of that head."""
+    keys_in_environment: bool = False
+    """API keys were given in an environment variable, besides a file or in its place."""
 
 
 def home() -> Path:

@@ -225,6 +225,19 @@ class NetworkActivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """How far a network runs the code that it should."""
+
+    code: str
+    """What the controller runs, as `cluster.code` names it."""
+    process: int
+    """Of the controller: its id."""
+    slots: int
+    outdated: int
+    """Slots that run other code, and are being replaced."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Activation:
     """One pathway's part in an answer."""
 

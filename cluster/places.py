@@ -51,6 +51,8 @@ class Places:
         # Source → how many pathways with links from it each slot holds.
         self.retiring: dict[int, None] = {}
         """Slots that are being emptied."""
+        self.outdated: dict[int, None] = {}
+        """Slots that nothing more is placed in, since their processes run older code."""
         self.replicated: dict[PathwayId, None] = {}
         """Pathways with more than one copy."""
         self._numbers = itertools.count()  # none is given twice: what is late to end does no harm
@@ -81,7 +83,13 @@ class Places:
             del self._nodes[gone.seat.node]
         del self._slots[slot]
         self.retiring.pop(slot, None)
+        self.outdated.pop(slot, None)
         return held
+
+    def outdate(self, slot: int) -> None:
+        """Nothing is placed in it any more, but it still counts for its node."""
+        self.outdated[slot] = None
+        self._nodes[self._slots[slot].seat.node].open.pop(slot, None)
 
     def retire(self, slot: int) -> None:
         """Nothing is placed in it any more, and it no longer counts for its node."""
@@ -197,7 +205,7 @@ class Places:
             return
         here = self._nodes[slot.seat.node]
         here.copies += change
-        if len(slot.held) < self._per_slot:
+        if len(slot.held) < self._per_slot and number not in self.outdated:
             here.open[number] = None
         else:
             here.open.pop(number, None)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ray.exceptions import ActorUnschedulableError
 
 from cluster.background import Background
+from cluster.code import LOADED
 from cluster.errors import NotResident, SenError, TaskUnavailable
 from cluster.instructions import Placement, Stop, Unload, Wake
 from cluster.nodes import Node
@@ -81,6 +82,11 @@ class SlotPool:
         """Places for pathways on the nodes there are."""
         return self._residency.capacity
 
+    @property
+    def outdated(self) -> int:
+        """Slots that run older code, and are replaced one after the other."""
+        return self._residency.outdated
+
     # --- what happens ------------------------------------------------------------------------
 
     def use(self, pathways: Mapping[PathwayId, int]) -> None:
@@ -93,19 +99,20 @@ class SlotPool:
         lost = self._residency.nodes(nodes)
         for slot in lost:
             logger.warning("slot %d is lost with its node", slot)
-            del self._actors[slot]
+            self._actors.pop(slot, None)  # one that is being stopped has left already
         if lost or self._residency.capacity != before:
             self._told()
 
     async def adopt(self, seat: Seat, handle: Any) -> None:
         """Take over a slot that an earlier controller started, if it still answers."""
         try:
-            held = await handle.resident.remote()
+            held, code = await asyncio.gather(handle.resident.remote(), handle.code.remote())
         except GONE as error:
             logger.warning("the slot at %s does not answer: %s", seat, error)
             return
         sources = {pathway: self._find(pathway)[0].spec.source for pathway in held}
-        self._actors[self._residency.adopt(seat, sources)] = handle
+        slot = self._residency.adopt(seat, sources, outdated=code != LOADED)
+        self._actors[slot] = handle
         self._told()
 
     def tend(self) -> None:
@@ -122,8 +129,14 @@ class SlotPool:
                 case Unload(pathway=pathway, slot=slot):
                     self._actors[slot].unload.remote(pathway)
                 case Stop(slot=slot):
-                    self._background.spawn(self._stop(self._actors.pop(slot)))
+                    self._background.spawn(self._end(slot, self._actors.pop(slot)))
         if instructions:
+            self._told()
+
+    async def _end(self, slot: int, actor: Any) -> None:
+        await self._stop(actor)
+        if slot in self._residency.slots:  # else it was lost with its node meanwhile
+            self._residency.stopped(slot)
             self._told()
 
     def retire(self, pathways: Iterable[PathwayId]) -> None:

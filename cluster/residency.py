@@ -37,6 +37,7 @@ class Residency:
         self._ready: dict[PathwayId, tuple[int, ...]] = {}
         self._loading: set[tuple[PathwayId, int]] = set()
         self._moving: dict[PathwayId, tuple[int, int]] = {}  # → (from, to)
+        self._stopping: set[int] = set()  # slots whose processes are being ended
         self._hot: set[PathwayId] = set()  # that ran much since `tend` last looked
         self._lost: dict[PathwayId, None] = {}  # to be woken again at once
 
@@ -84,13 +85,25 @@ class Residency:
             self._lose(slot)
         return lost
 
-    def adopt(self, seat: Seat, held: Mapping[PathwayId, PathwayId | None]) -> int:
-        """A slot runs already, with these pathways (→ their sources) in it; returns its number."""
+    @property
+    def outdated(self) -> int:
+        """Slots whose processes run older code than they should."""
+        return len(self._places.outdated)
+
+    def adopt(
+        self, seat: Seat, held: Mapping[PathwayId, PathwayId | None], *, outdated: bool = False
+    ) -> int:
+        """A slot runs already, with these pathways (→ their sources) in it; returns its number.
+
+        outdated: it runs older code, so another is to take its place.
+        """
         slot = self._places.add(seat.node, seat.number)
         for pathway, source in held.items():
             self._places.put(pathway, slot, source)
             self._settle(pathway, slot)
             self._note(pathway)
+        if outdated:
+            self._places.outdate(slot)
         return slot
 
     def use(self, counts: Mapping[PathwayId, int]) -> None:
@@ -153,10 +166,15 @@ class Residency:
         self._nodes.full(self._places.seat(slot).node, self._clock())
         self._lose(slot)
 
+    def stopped(self, slot: int) -> None:
+        """The process of a slot that was to be stopped has ended: its seat is free."""
+        self._lose(slot)
+
     def _lose(self, slot: int) -> None:
         for pathway in list(self._places.held(slot)):
             self.missing(pathway, slot)
         self._places.remove(slot)
+        self._stopping.discard(slot)
 
     def _note(self, pathway: PathwayId) -> None:
         """Write down where a pathway is ready, after that changed."""
@@ -269,17 +287,19 @@ class Residency:
         return [placement for placement in given if placement]
 
     def _retire(self) -> list[Instruction]:
-        """Have at most one slot retire, and a few pathways at once move out of it."""
+        """Have slots retire, and a few pathways at once move out of each."""
         if not self._places.retiring:
-            self._choose_to_retire()
+            self._rebalance()
+        self._replace_outdated()
         given: list[Instruction] = []
-        for slot in list(self._places.retiring):
+        for slot in self._places.retiring:
+            moving = [p for p, (left, _) in self._moving.items() if left == slot]
             staying = [p for p in self.ready_in(slot) if p not in self._moving]
-            now = staying[: _MOVES - len(self._moving)]
-            given += [self._move(pathway, slot) for pathway in now]
+            given += [self._move(pathway, slot) for pathway in staying[: _MOVES - len(moving)]]
         return given
 
-    def _choose_to_retire(self) -> None:
+    def _rebalance(self) -> None:
+        """Have one slot retire for one on another node."""
         counts = {node: len(self._places.running_on(node)) for node in self._nodes.quotas}
         now = self._clock()
         full = {n for n in self._nodes.quotas if self._nodes.was_full(n, now, MOVE_AGAIN_S)}
@@ -287,7 +307,18 @@ class Residency:
         if (node := node_to_relieve(counts, self._nodes.quotas, usable)) is None:
             return
         slots = self._places.running_on(node)
-        slot = min(slots, key=lambda slot: len(self._places.held(slot)))
+        self._empty_out(min(slots, key=lambda slot: len(self._places.held(slot))))
+
+    def _replace_outdated(self) -> None:
+        """Have one slot a node retire whose process runs older code: a new one takes its place."""
+        busy = {self._places.seat(slot).node for slot in self._places.retiring}
+        for slot in [s for s in self._places.outdated if s not in self._places.retiring]:
+            node = self._places.seat(slot).node
+            if node not in busy:
+                busy.add(node)
+                self._empty_out(slot)
+
+    def _empty_out(self, slot: int) -> None:
         self._places.retire(slot)
         for pathway in self._places.held(slot):
             self._idle.pop((pathway, slot), None)  # none is evicted to make room there
@@ -305,8 +336,9 @@ class Residency:
         return Unload(pathway=pathway, slot=slot)
 
     def _empty(self) -> list[Stop]:
-        """Retired slots that nothing is left in."""
-        empty = [slot for slot in self._places.retiring if not self._places.held(slot)]
-        for slot in empty:
-            self._places.remove(slot)
+        """Retired slots that nothing is left in. Each keeps its seat until it has ended, since its
+        name is the seat's."""
+        retired = (s for s in self._places.retiring if s not in self._stopping)
+        empty = [slot for slot in retired if not self._places.held(slot)]
+        self._stopping.update(empty)
         return [Stop(slot=slot) for slot in empty]

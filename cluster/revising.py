@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import ray
 
 from cluster.bodies import read_pathway
+from cluster.code import leave_if_outdated
 from cluster.config import ExpansionConfig
 from cluster.expansion import Routing, Surroundings, carry_out, write, write_version
 from cluster.messages import Finished, Learned, WaitingTask
@@ -143,6 +144,7 @@ def reroot_stored(
     store_uri: str, readers: Sequence[PathwayEntry], registry: Registry
 ) -> list[Learned]:
     """Make versions of pathways that hold a copy of what they read of their source."""
+    leave_if_outdated()
     store = Store.open(store_uri)
     return [_rerooted(store, reader, registry) for reader in readers]
 

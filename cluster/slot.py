@@ -21,6 +21,7 @@ from ray.exceptions import ActorUnschedulableError, RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.bodies import Bodies
+from cluster.code import LOADED, leave_if_outdated
 from cluster.config import SlotConfig
 from cluster.errors import NotResident
 from cluster.names import NAMESPACE, slot_actor_name
@@ -106,6 +107,10 @@ class Slot:
         """Hand a resident pathway's frozen weights over a transfer link."""
         return self._get(pathway).as_source().to(CPU)
 
+    def code(self) -> str:
+        """The code that this slot runs, as `cluster.code` names it."""
+        return LOADED
+
     def process_id(self) -> int:
         """The process this slot runs in."""
         return os.getpid()
@@ -125,6 +130,7 @@ class SlotActor(Slot):
     """A slot as an actor: a process that keeps to its share of the node."""
 
     def __init__(self, store_uri: str, seat: int, cpus: float, gpus: float) -> None:
+        leave_if_outdated()
         torch.set_num_threads(max(1, int(cpus)))
         if cores := cores_of(seat, cpus, available_cores()):
             keep_to(cores)

@@ -25,6 +25,7 @@ from ray.util.placement_group import PlacementGroup
 
 from cluster.bodies import read_pathway
 from cluster.changes import newest
+from cluster.code import leave_if_outdated
 from cluster.config import ExpansionConfig
 from cluster.errors import NotResident, SenError, user_message
 from cluster.expansion import Surroundings
@@ -60,6 +61,7 @@ class TrainingJob:
 @ray.remote(num_cpus=0, max_retries=0)
 def run_training_job(job: TrainingJob, name: str, storage: str) -> None:
     """Run one Train job until the queue is empty; raises if a worker died."""
+    leave_if_outdated()
     # Only here: every command that asks the controller loads this module, and Train takes long.
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -104,6 +106,7 @@ def _work(settings: dict[str, Any]) -> None:
     """Take tasks from the controller until it has no more."""
     from ray.train import get_context
 
+    leave_if_outdated()
     job: TrainingJob = settings["job"]
     here = get_context().get_local_world_size()
     torch.set_num_threads(job.config.threads or max(1, (os.cpu_count() or 1) // here))

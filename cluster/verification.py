@@ -8,6 +8,7 @@ from dataclasses import replace
 import ray
 
 from cluster.bodies import read_pathway
+from cluster.code import leave_if_outdated
 from cluster.errors import SenError
 from cluster.messages import Verification
 from cluster.registry import PathwayEntry
@@ -21,6 +22,7 @@ def verify_stored(
     store_uri: str, entries: Sequence[PathwayEntry], lenders: Sequence[PathwayEntry | None]
 ) -> list[Verification]:
     """Load every pathway from the store in a fresh process and run its probes."""
+    leave_if_outdated()
     store = Store.open(store_uri)
     return [verify_entry(store, e, s) for e, s in zip(entries, lenders, strict=True)]
 

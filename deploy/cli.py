@@ -109,6 +109,18 @@ def up(
     commands.up(store, config, port, address, cpus)
 
 
+@app.command(epilog="Example: `git pull && make setup && sen update`")
+def update() -> None:
+    """Change a running network over to the code that is installed now, without interrupting it.
+
+    Call it where `sen up` was called, once all nodes have the new code. Settings stay as they are.
+    What is being learned begins anew.
+    """
+    from deploy import updating
+
+    updating.update()
+
+
 @app.command(epilog="Example: `sen down`")
 def down() -> None:
     """Stop the network on this machine; its store keeps everything."""

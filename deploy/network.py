@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from types import ModuleType
 
 import ray
 
@@ -75,16 +76,29 @@ def _still_runs(running: Running) -> bool:
 
 def serve(config: SenConfig, running: Running, keys: KeySource | None = None) -> Running:
     """Serve a started network over HTTP; `keys` where not those of serve.keys_file alone."""
-    flags.use_only(ray.get(_flags_of_cluster.remote()))
-    from deploy.serving import serve_network  # reads the flags when imported
-
+    keys = keys or KeySource(file=config.serve.keys_file)
     try:
-        served = replace(running, url=serve_network(config, keys))
+        url = _serving().serve_network(config, keys)
     except BaseException:
         stop(running)
         raise
+    served = replace(running, url=url, keys_in_environment=bool(keys.text))
     save_running(served)
     return served
+
+
+def serve_anew(config: SenConfig, keys: KeySource) -> None:
+    """Replace what serves a network over HTTP by processes that run the code on the disk; there is
+    always one that answers. Raises SenError."""
+    _serving().serve_anew(config, keys)
+
+
+def _serving() -> ModuleType:
+    """The module that talks to Serve, which reads its flags when it is imported."""
+    flags.use_only(ray.get(_flags_of_cluster.remote()))
+    from deploy import serving
+
+    return serving
 
 
 @ray.remote(num_cpus=0)

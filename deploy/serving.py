@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.config import gRPCOptions
 
+from cluster.code import leave_if_outdated
 from cluster.config import SenConfig, ServeConfig
 from cluster.errors import ConfigError, SenError
 from cluster.following import FollowingDispatcher
@@ -24,27 +25,44 @@ from deploy.limits import most_at_once
 
 APP = "sen"
 _MOST_REPLICAS = 4  # where their number is left to us
+_MORE_WHILE_REPLACED = 25  # percent, rounded up: none is stopped before another is ready
 
 
-def serve_network(config: SenConfig, keys: KeySource | None = None) -> str:
+def serve_network(config: SenConfig, keys: KeySource) -> str:
     """Serve the network that runs in the joined cluster; returns the URL. Raises SenError."""
-    keys = keys or KeySource(file=config.serve.keys_file)
     check_exposed(config.serve, keys)
     _check_port_free(config.serve.host, config.serve.port)
     if config.serve.grpc_port:
         _check_port_free(config.serve.host, config.serve.grpc_port)
     rpc = _grpc(config.serve)
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    _be_quiet()
     serve.start(
         http_options={"host": config.serve.host, "port": config.serve.port},
         grpc_options=rpc.options if rpc else None,
     )
+    _run(config, keys)
+    return f"http://{config.serve.host}:{config.serve.port}"
+
+
+def serve_anew(config: SenConfig, keys: KeySource) -> None:
+    """Replace the replicas of a served network by new ones, none before another answers. Raises
+    SenError."""
+    check_exposed(config.serve, keys)
+    _be_quiet()
+    _run(config, keys)
+
+
+def _be_quiet() -> None:
+    """Serve tells on the terminal of every step that it takes."""
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+
+
+def _run(config: SenConfig, keys: KeySource) -> None:
     application = ingress(config, keys, replicas())
     try:
         serve.run(application, name=APP, route_prefix="/", logging_config=_quiet())
     except RuntimeError as error:
         raise SenError(f"the network could not be served: {error}") from error
-    return f"http://{config.serve.host}:{config.serve.port}"
 
 
 def ingress(config: SenConfig, keys: KeySource, replicas: int) -> serve.Application:
@@ -59,6 +77,7 @@ def ingress(config: SenConfig, keys: KeySource, replicas: int) -> serve.Applicat
         max_ongoing_requests=most_at_once(config.serve),
         max_queued_requests=most_at_once(config.serve),  # Serve's own queue is bounded too
         backpressure_config={"status_code": 503, "retry_after_s": 1},
+        max_surge_percent=_MORE_WHILE_REPLACED,
         ray_actor_options={"num_cpus": 0.1, "runtime_env": {"env_vars": rpc.flags if rpc else {}}},
     )(serve.ingress(lambda: _build(config, keys))(rpc.service if rpc else None))
     return deployment.bind()
@@ -104,6 +123,7 @@ def stop_serving() -> None:
 
 
 def _build(config: SenConfig, keys: KeySource) -> FastAPI:
+    leave_if_outdated()
     meter = RayMeter()
 
     async def start() -> FollowingDispatcher:

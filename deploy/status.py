@@ -19,7 +19,7 @@ from rich.text import Text
 from cluster.client import Client, connect
 from cluster.errors import NotRunning
 from cluster.lifecycle import Running, load_running, metrics_urls
-from cluster.messages import ExpansionStatus
+from cluster.messages import ExpansionStatus, Rollout
 from deploy.report import learning_remark, network_lines
 from deploy.schemas import NetworkReply, network_reply
 
@@ -54,6 +54,8 @@ class Status:
     """Of the HTTP application that live."""
     health: str
     """What /healthz answered."""
+    rollout: Rollout
+    """Which code runs."""
     network: NetworkReply
     expansions: tuple[ExpansionStatus, ...]
     """Those that have not ended, or failed."""
@@ -74,6 +76,7 @@ class Status:
             "metrics": self.metrics,
             "replicas": self.replicas,
             "health": self.health,
+            "rollout": asdict(self.rollout),
             "network": self.network.model_dump(),
             "expansions": [asdict(expansion) for expansion in self.expansions],
         }
@@ -106,6 +109,7 @@ def read_status(client: Client) -> Status:
         metrics=tuple(metrics_urls()),
         replicas=sum(name.startswith(_REPLICA) for name in names),
         health=_health(running.url) if running and running.url else "not served from here",
+        rollout=client.rollout(),
         network=network_reply(client.network(), client.config().dispatch.max_active),
         expansions=tuple(e for e in client.expansions() if not e.ended or e.error),
     )
@@ -151,6 +155,10 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"metrics at {url}"
     if status.logs:
         yield f"logs in {status.logs}"
+    yield f"code {status.rollout.code}"
+    if outdated := status.rollout.outdated:
+        of = f"{outdated} of {status.rollout.slots} slots"
+        yield f"[yellow]{of} still run older code; they are being replaced[/yellow]"
     yield from map(escape, network_lines(status.network))
     learning = sum(not expansion.ended for expansion in status.expansions)
     yield f"{learning} tasks wait or are being learned"

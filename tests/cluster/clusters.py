@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class RayCluster:
         shipped = yaml.safe_load((ROOT / "sen.yaml").read_text(encoding="utf-8"))
         self._settings.write_text(yaml.safe_dump({**shipped, **settings}), encoding="utf-8")
         self._redis = redis
+        self._code = ROOT
         self.write()
 
     def write(self) -> None:
@@ -48,6 +50,7 @@ class RayCluster:
         given["provider"]["worker_ips"] = [worker.address for worker in self.workers]
         given["max_workers"] = len(self.workers)
         given["auth"] = {"ssh_user": "root", "ssh_private_key": str(self.hosts.key)}
+        given["file_mounts"]["~/sen"] = str(self._code)
         given["setup_commands"] = [f"ln -sfn {sys.prefix} ~/sen/.venv"]
         if self._redis is not None:
             _keep_in_redis(given, *self._redis)
@@ -69,6 +72,18 @@ class RayCluster:
         self.write()
         self.up("--no-restart")
         self.on_head(".venv/bin/ray get-worker-ips ~/ray_bootstrap_config.yaml")
+
+    def change_code(self, file: str, old: str, new: str) -> None:
+        """Copy code to all hosts in which one file differs, without restarting Ray."""
+        self._code = self.hosts.folder / "changed"
+        left_out = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
+        shutil.copytree(ROOT, self._code, ignore=left_out)
+        text = (self._code / file).read_text(encoding="utf-8")
+        assert old in text
+        (self._code / file).write_text(text.replace(old, new), encoding="utf-8")
+        self.write()
+        self.up("--no-restart")
+        self.on_head(".venv/bin/ray rsync-up --all-nodes ~/ray_bootstrap_config.yaml")
 
     def down(self) -> None:
         """`ray down`."""

@@ -86,6 +86,17 @@ def test_a_host_that_is_added_takes_slots_over(story: Story) -> None:
     assert asker.verified()
 
 
+def test_the_code_changes_on_all_hosts_while_requests_go_on(story: Story) -> None:
+    asker, cluster = story.asker, story.cluster
+    assert asker.get("/openapi.json")["info"]["title"] == "SEN"
+    with asker.asking() as asked:
+        cluster.change_code("deploy/app.py", 'title="SEN"', 'title="SEN, changed"')
+        assert "runs code" in cluster.sen("update")
+    assert asker.get("/openapi.json")["info"]["title"] == "SEN, changed"
+    check(asked, story)
+    assert asker.verified()
+
+
 def test_a_lost_head_is_started_anew_from_the_store(story: Story) -> None:
     asker, cluster = story.asker, story.cluster
     kill_ray(cluster.head)

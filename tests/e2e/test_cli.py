@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
 from cluster.lifecycle import start_head, stop_head
 from deploy.flags import free_port
@@ -27,7 +25,7 @@ SEN = Path(sys.executable).with_name("sen")
 COMMANDS = (
     *("demo", "up", "down", "learn", "learn-pair", "predict", "tasks", "network", "verify"),
     *("status", "improve", "prune", "versions", "rollback", "remove"),
-    *("backup", "restore", "doctor", "logs", "monitor"),
+    *("backup", "restore", "update", "doctor", "logs", "monitor"),
 )
 
 
@@ -68,21 +66,6 @@ def network(home: Path) -> Iterator[int]:
     assert not (home / "running.json").exists()
 
 
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of images: bars and squares."""
-    folder = tmp_path_factory.mktemp("shapes")
-    rng = np.random.default_rng(0)
-    for name, (height, width) in {"bar": (20, 4), "square": (12, 12)}.items():
-        (folder / name).mkdir()
-        for i in range(150):
-            pixels = rng.integers(0, 30, (28, 28), np.uint8)
-            top, left = rng.integers(0, 28 - height), rng.integers(0, 28 - width)
-            pixels[top : top + height, left : left + width] = 220
-            Image.fromarray(pixels).save(folder / name / f"{i}.png")
-    return folder
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(home: Path, command: str) -> None:
     done = sen(home, command, "--help")
@@ -94,6 +77,7 @@ def test_every_command_has_help_with_an_example(home: Path, command: str) -> Non
 def test_without_a_network_commands_say_how_to_start_one(home: Path, tmp_path: Path) -> None:
     for command in ("tasks", "network", "verify", "status", "logs", "monitor"):
         refused(sen(tmp_path, command), "no network runs", "sen up")
+    refused(sen(tmp_path, "update"), "no network was started on this machine", "sen up")
     refused(sen(tmp_path, "down"), "nothing to stop")
 
 

@@ -118,6 +118,14 @@ def test_a_killed_controller_comes_back_and_learns_on(served: Served) -> None:
     assert accuracy(served.client.predict(test.x, task="fashion"), test) > 0.5
 
 
+def test_a_dormant_task_that_is_asked_for_waits_for_a_killed_controller(served: Served) -> None:
+    """There are places for two of three tasks."""
+    x = {task: served.test[task].x[:20] for task in TASKS}
+    before = {task: served.client.predict(x[task], task=task) for task in TASKS}
+    _process_named("ray::ControllerActor").kill()
+    assert {task: served.client.predict(x[task], task=task) for task in TASKS} == before
+
+
 def test_what_was_learned_can_be_asked_at_once(served: Served) -> None:
     few, _ = embedded_task("lower", train_per_class=4, test_per_class=1, seed=9)
     quick = LearnConfig(max_sources=0, train=TrainConfig(epochs=1, min_steps=1))

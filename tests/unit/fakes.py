@@ -14,6 +14,7 @@ from typing import Any
 
 from ray.exceptions import ActorUnschedulableError, RayActorError
 
+from cluster.code import LOADED
 from cluster.concepts import check_concepts
 from cluster.errors import TaskInUse
 from cluster.expansion import features_for, learn_routing, write
@@ -228,6 +229,9 @@ class FakeSlotHandle:
         self.load = _Method(self, "load")
         self.unload = _Method(self, "unload")
         self.resident = _Method(self, "resident")
+        self.code = _Method(self, "code")
+        self.runs = LOADED
+        """The code that it runs."""
 
     async def call(self, name: str, *arguments: Any) -> Any:
         async with self._turn:
@@ -268,6 +272,9 @@ class FakeSlotHandle:
 
     async def _resident(self) -> list[PathwayId]:
         return sorted(self.held)
+
+    async def _code(self) -> str:
+        return self.runs
 
 
 class FakeAnswering:

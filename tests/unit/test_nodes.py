@@ -78,6 +78,8 @@ def test_pathways_move_to_a_gpu_that_joins_and_back_when_it_is_lost() -> None:
         for instruction in residency.tend():
             if isinstance(instruction, Placement):
                 residency.loaded(instruction)
+            if isinstance(instruction, Stop):
+                residency.stopped(instruction.slot)
     assert set(residency.slots.values()) == {"gpu"}
     assert set(residency.resident) == {PathwayId("a"), PathwayId("b")}
     residency.nodes([node("cpu")])
@@ -176,6 +178,8 @@ class Cluster:
             for move in moves:
                 assert before[move.load], "it answers from its old place meanwhile"
                 self.table.loaded(move)
+            for ended in [i for i in given if isinstance(i, Stop)]:
+                self.table.stopped(ended.slot)
             at_once += [len(moves)] if moves else []
             if not given:
                 return at_once
@@ -273,6 +277,9 @@ def test_a_pathway_in_use_moves_without_a_gap() -> None:
     cluster.table.loaded(move)
     assert cluster.table.resident[move.load] == (move.slot,)
     assert cluster.table.tend() == [Stop(slot=move.leave)]
+    assert cluster.table.tend() == [], "it is told once"
+    assert move.leave in cluster.table.slots, "until its process has ended"
+    cluster.table.stopped(move.leave)
     assert move.leave not in cluster.table.slots
 
 
@@ -322,3 +329,74 @@ def test_no_slot_moves_to_a_node_that_ray_has_no_room_on() -> None:
     cluster.clock.now += 301
     cluster.settle()
     assert (cluster.on("a"), cluster.on("b")) == (2, 2)
+
+
+# --- older code --------------------------------------------------------------------------------
+
+
+def adopted(config: SlotConfig, *slots: tuple[Seat, tuple[str, ...]]) -> Cluster:
+    """A cluster whose slots, with what is in each, all run older code."""
+    cluster = Cluster(config, *(node(name) for name in {seat.node: None for seat, _ in slots}))
+    for seat, tasks in slots:
+        cluster.table.adopt(seat, {PathwayId(task): None for task in tasks}, outdated=True)
+    return cluster
+
+
+def test_slots_that_run_older_code_are_replaced_one_a_node_and_nothing_is_ever_dormant() -> None:
+    cluster = adopted(
+        SlotConfig(per_node=2),
+        (Seat(node="a", number=0), ("x",)),
+        (Seat(node="a", number=1), ("y",)),
+        (Seat(node="b", number=0), ("z",)),
+    )
+    assert cluster.table.outdated == 3
+    first = cluster.table.tend()
+    started = [move.start for move in first if isinstance(move, Placement)]
+    assert {seat.node for seat in started if seat} == {"a", "b"}
+    assert len(first) == 2
+    for move in first:
+        assert isinstance(move, Placement)
+        cluster.table.loaded(move)
+    cluster.settle()
+    assert cluster.table.outdated == 0
+    assert {p.task for p in cluster.table.resident} == {"x", "y", "z"}
+    assert not {0, 1, 2} & set(cluster.table.slots), "all of them are others now"
+
+
+def test_a_seat_is_given_anew_only_when_its_slot_has_ended() -> None:
+    cluster = adopted(SlotConfig(per_node=1), (Seat(node="a", number=0), ("x",)))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement)
+    cluster.table.loaded(move)
+    (stop,) = cluster.table.tend()
+    assert isinstance(stop, Stop)
+    cluster.table.lose_slot(move.slot)
+    cluster.clock.now += 60
+    before = cluster.table.place(PathwayId("w"))
+    assert before is not None
+    assert before.start == Seat(node="a", number=1), "0 is still being ended"
+
+
+def test_nothing_more_is_placed_in_a_slot_that_runs_older_code() -> None:
+    cluster = adopted(
+        SlotConfig(per_node=2, pathways_per_slot=3), (Seat(node="a", number=0), ("x", "y"))
+    )
+    placed = cluster.table.place(PathwayId("new"))
+    assert placed is not None
+    assert placed.start == Seat(node="a", number=1)
+    cluster.table.drop(PathwayId("x"), 0)
+    cluster.table.loaded(placed)
+    cluster.wake("another")
+    assert cluster.table.resident[PathwayId("another")] == (placed.slot,)
+
+
+def test_what_has_no_room_elsewhere_is_dormant_until_its_slot_is_new() -> None:
+    cluster = adopted(SlotConfig(cpus=8), (Seat(node="a", number=0), ("x",)))
+    (move,) = cluster.table.tend()
+    assert isinstance(move, Placement)
+    cluster.table.cannot_start(move.slot)  # the old one holds the CPUs
+    assert cluster.table.tend() == [Unload(pathway=PathwayId("x"), slot=0), Stop(slot=0)]
+    cluster.table.stopped(0)
+    cluster.clock.now += 60
+    cluster.wake("x")
+    assert cluster.table.outdated == 0

@@ -365,6 +365,26 @@ def test_an_adopted_slot_keeps_its_pathways() -> None:
     run(work())
 
 
+def test_an_adopted_slot_that_runs_older_code_is_replaced_and_ended() -> None:
+    async def work() -> None:
+        made = Pool(max_slots=1)
+        old = FakeSlotHandle()
+        old.runs = "0123456789ab"
+        old.held.add(A.id)
+        await made.pool.adopt(Seat(node="n0", number=0), old)
+        assert made.pool.outdated == 1
+        for _ in range(3):
+            made.pool.tend()
+            await asyncio.sleep(0.01)
+            assert await made.wake(A) in (old, *made.handles.values()), "it is never dormant"
+        assert made.stopped == [old]
+        assert made.held() == {str(A.id): {0}}
+        assert made.seats == [Seat(node="n0", number=1)]
+        assert made.pool.outdated == 0
+
+    run(work())
+
+
 def test_a_slot_that_an_earlier_controller_started_may_be_gone() -> None:
     async def work() -> None:
         made = Pool(max_slots=1)

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from cluster.lifecycle import Running
-from cluster.messages import ExpansionStatus, Stage
+from cluster.messages import ExpansionStatus, Rollout, Stage
 from deploy.schemas import network_reply
 from deploy.status import Node, Status, status_lines
 from tests.unit.fakes import LearnedNetwork
@@ -30,6 +30,7 @@ def made_up(network: LearnedNetwork) -> Status:
         metrics=("http://10.0.0.1:8090/metrics",),
         replicas=2,
         health="answers in 3 ms",
+        rollout=Rollout(code="0123456789ab", process=1, slots=4, outdated=1),
         network=network_reply(network.view(unavailable={"digits": "its file is damaged"}), 2),
         expansions=(waiting, failed),
     )
@@ -42,6 +43,8 @@ def test_a_status_names_nodes_replicas_tasks_and_what_is_wrong(network: LearnedN
         "2 HTTP replicas live",
         "node 10.0.0.1: alive, 8 CPUs, 12.0 GiB",
         "node 10.0.0.2: [red]gone[/red]",
+        "code 0123456789ab",
+        "1 of 4 slots still run older code",
         "logs in /tmp/sen-x/session_latest/logs",
         f"network version {network.registry.version}: ",
         "unavailable: digits: its file is damaged",
