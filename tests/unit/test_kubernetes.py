@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,11 @@ CHOICES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def rendered(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All manifests of a release `letters`, with API keys unless `values` say otherwise."""
+def rendered(values: Mapping[str, Any], release: str = "letters") -> list[dict[str, Any]]:
+    """All manifests of a release, with API keys unless `values` say otherwise."""
     with helm.Chart.load(CHART) as chart:
         chart.validate_schema({**KEYS, **values})
-        files = chart.render({**KEYS, **values}, name="letters", namespace="ml")
+        files = chart.render({**KEYS, **values}, name=release, namespace="ml")
     texts = [text for name, text in files.items() if not name.endswith("NOTES.txt")]
     return [each for text in texts for each in yaml.safe_load_all(text) if each]
 
@@ -113,6 +114,29 @@ def test_kubernetes_accepts_every_manifest(values: dict[str, Any], version: str)
 @pytest.mark.parametrize("values", CHOICES.values(), ids=CHOICES)
 def test_kuberay_accepts_the_network(values: dict[str, Any]) -> None:
     jsonschema.validate(one(values, "RayService", "RayCluster"), KUBERAY)
+
+
+@pytest.mark.parametrize("values", CHOICES.values(), ids=CHOICES)
+def test_kuberay_s_operator_would_not_refuse_it(values: dict[str, Any]) -> None:
+    """What it checks across fields beyond its schema (validation.go of KubeRay 1.4)."""
+    network, cluster = one(values, "RayService", "RayCluster"), cluster_of(values)
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", network["metadata"]["name"])
+    assert len(network["metadata"]["name"]) <= 41, "the pods' names begin with it"
+    assert network["spec"].get("upgradeStrategy", {}).get("type", "None") in ("NewCluster", "None")
+    assert "headService" not in cluster["headGroupSpec"], "its name is KubeRay's to give"
+    assert not any("suspend" in group for group in cluster["workerGroupSpecs"])
+    redis = ("REDIS_USERNAME", "REDIS_PASSWORD", "RAY_REDIS_ADDRESS")
+    for template in templates(values):
+        (container, *_) = template["spec"]["containers"]
+        assert not any(variable["name"] in redis for variable in container["env"])
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert not any(name.startswith("redis-") for name in group["rayStartParams"])
+
+
+@pytest.mark.parametrize("release", ["1letters", "letters.v2"])
+def test_a_release_that_kuberay_would_not_take_by_its_name_is_refused(release: str) -> None:
+    with pytest.raises(helm.HelmError, match=f"called {re.escape(release)}.*a letter first"):
+        rendered({}, release)
 
 
 def test_the_checks_notice_what_is_wrong() -> None:

@@ -1,5 +1,9 @@
 {{- define "sen.name" -}}
-{{- .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- $name := .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the release is called %s; KubeRay wants a letter first, then letters, digits and '-'" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "sen.labels" -}}
