@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import ray
 
+from cluster.code import on_disk
 from cluster.diagnosis import NodeFacts
 from cluster.errors import StoreError
 from cluster.ray_nodes import alive, on_node
@@ -31,7 +32,11 @@ def examine_here(store: str | None, node: str = "here", gpus: float = 0.0) -> No
     shm = Path("/dev/shm")
     return NodeFacts(
         node=node,
-        versions={"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
+        versions={
+            "python": platform.python_version(),
+            "code": on_disk(),
+            **{package: _version(package) for package in _PACKAGES},
+        },
         memory_bytes=psutil.virtual_memory().available,
         disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
         shm_bytes=shutil.disk_usage(shm).free if shm.exists() else None,
