@@ -37,12 +37,13 @@ def update() -> None:
         for rollout in replacing_slots(controller):
             bars.update(bar, remark=f"{rollout.outdated} of {rollout.slots} left")
         bars.update(bar, advance=1, description="replace replicas", remark="")
-        from deploy import network as networks  # Serve takes long to import
+        if running.url:
+            from deploy import network as networks  # Serve takes long to import
 
-        networks.serve_anew(config, keys)
+            networks.serve_anew(config, keys)
         restart_dispatcher()
         bars.update(bar, advance=1, description="updated", remark=code)
-    out.print(f"the network runs code {code}; {running.url} answered all the time")
+    out.print(f"the network runs code {code}")
 
 
 def _keys(running: Running, file: str) -> KeySource:
