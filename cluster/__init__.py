@@ -1,7 +1,8 @@
 """The network on a Ray cluster: store, registry, slots, dispatcher, expansions and the client."""
 
 import cluster.code  # noqa: F401 - first of all: it notes the code that this process begins with
-from cluster.client import AsyncClient, Client, connect, connect_async
+from cluster.async_client import AsyncClient, connect_async
+from cluster.client import Client, connect
 from cluster.config import SenConfig, read_config
 from cluster.errors import SenError
 from cluster.handle import Expansion

@@ -5,13 +5,12 @@
     sen.learn("digits", "digits.npz").wait()
     sen.predict(["seven.png"])[0].label
 
-`Client` blocks, `AsyncClient` is awaited; both ask the same actors. Errors are those of
-`pathways`, `dispatcher` and `cluster.errors`, as if they had been raised here.
+`Client` blocks; its like that is awaited is in async_client.py, and asks the same actors. Errors
+are those of `pathways`, `dispatcher` and `cluster.errors`, as if they had been raised here.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ import ray
 
 from cluster import asking
 from cluster.asking import Data, Weights, improving, learning, pruning, sharing
-from cluster.calls import awaited, result
+from cluster.calls import result
 from cluster.config import SenConfig
 from cluster.errors import NotRunning
 from cluster.following import start_dispatcher
@@ -56,11 +55,6 @@ def connect(address: str | None = None) -> Client:
     Raises NotRunning.
     """
     return Client(find_controller(address))
-
-
-async def connect_async(address: str | None = None) -> AsyncClient:
-    """An awaited client; see `connect`."""
-    return AsyncClient(await asyncio.to_thread(find_controller, address))
 
 
 def find_controller(address: str | None = None) -> Any:
@@ -210,7 +204,7 @@ class Client:
         """
         inputs = as_inputs(given, rate_hz, kind)
         answers = self._answering().answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(result(answers), inputs)
+        return with_inputs(result(answers), inputs)
 
     def predict_together(
         self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
@@ -227,7 +221,7 @@ class Client:
         answers = self._answering().answer_together.remote(
             elements, list(tasks), self._seen.version
         )
-        return _with_inputs(result(answers), [element[0] for element in elements])
+        return with_inputs(result(answers), [element[0] for element in elements])
 
     def _answering(self) -> Any:
         if self._dispatcher is None:
@@ -263,112 +257,6 @@ class Client:
         return list(result(self._controller.verify.remote()))
 
 
-class AsyncClient:
-    """Like Client, awaited."""
-
-    def __init__(self, controller: Any) -> None:
-        self._controller = controller
-        self._dispatcher: Any = None
-        self._seen = Seen()
-
-    async def learn(
-        self,
-        task: str,
-        data: Data,
-        config: LearnConfig | None = None,
-        weights: Weights | None = None,
-        *,
-        target: str | None = None,
-    ) -> Expansion:
-        """See Client.learn."""
-        new = await asyncio.to_thread(learning, task, data, config, weights, target)
-        return await self.submit(new)
-
-    async def submit(self, new: NewTask) -> Expansion:
-        """See Client.submit; `asking` makes what it takes."""
-        # Handing over large data takes its time.
-        submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
-        (request,) = await awaited(submitted)
-        return Expansion(self._controller, request, self._seen)
-
-    async def rollback(self, task: str, version: int | None = None) -> Rollback:
-        """See Client.rollback."""
-        return self._seen.noted(await awaited(self._controller.rollback.remote(task, version)))
-
-    async def remove(self, task: str, *, reroot: bool = False) -> Removal:
-        """See Client.remove."""
-        return self._seen.noted(await awaited(self._controller.remove.remote(task, reroot)))
-
-    async def proposals(self, most: int = 10) -> list[Proposal]:
-        """See Client.proposals."""
-        return list(await awaited(self._controller.proposals.remote(most)))
-
-    async def learn_pair(
-        self,
-        first: str,
-        second: str,
-        data: PairedData | str | Path,
-        configs: LearnConfig | tuple[LearnConfig, LearnConfig] | None = None,
-        pairing: PairConfig | None = None,
-    ) -> Expansion:
-        """See Client.learn_pair."""
-        new = await asyncio.to_thread(asking.pairing, first, second, data, configs, pairing)
-        return await self.submit(new)
-
-    def expansion(self, request: str) -> Expansion:
-        """See Client.expansion."""
-        return Expansion(self._controller, request, self._seen)
-
-    async def expansions(self) -> list[ExpansionStatus]:
-        """See Client.expansions."""
-        return list(await awaited(self._controller.expansions.remote()))
-
-    async def predict(
-        self,
-        given: Given,
-        *,
-        task: str | None = None,
-        rate_hz: int = 0,
-        kind: Modality | None = None,
-    ) -> list[Answer]:
-        """See Client.predict."""
-        inputs = await asyncio.to_thread(as_inputs, given, rate_hz, kind)
-        answering = await self._answering()
-        answers = answering.answer.remote(inputs, task, self._seen.version)
-        return _with_inputs(await awaited(answers), inputs)
-
-    async def predict_together(
-        self, given: Sequence[Sequence[str | Path | Input]], *, tasks: Sequence[str] = ()
-    ) -> list[Answer]:
-        """See Client.predict_together."""
-        elements = await asyncio.to_thread(lambda: [as_inputs(element) for element in given])
-        answering = await self._answering()
-        answers = answering.answer_together.remote(elements, tasks, self._seen.version)
-        return _with_inputs(await awaited(answers), [element[0] for element in elements])
-
-    async def _answering(self) -> Any:
-        if self._dispatcher is None:
-            config = await awaited(self._controller.config.remote())
-            self._dispatcher = start_dispatcher(config)
-        return self._dispatcher
-
-    async def tasks(self) -> list[PathwayEntry]:
-        """See Client.tasks."""
-        return (await self.network()).registry.entries()
-
-    async def network(self) -> NetworkView:
-        """See Client.network."""
-        return await awaited(self._controller.view.remote())
-
-    async def activity(self) -> NetworkActivity:
-        """See Client.activity."""
-        return await awaited(self._controller.activity.remote())
-
-    async def verify(self) -> list[Verification]:
-        """See Client.verify."""
-        return list(await awaited(self._controller.verify.remote()))
-
-
 def as_inputs(given: Given, rate_hz: int = 0, kind: Modality | None = None) -> list[Input]:
     """Inputs from an array or from files; raises DataError."""
     if isinstance(given, np.ndarray):
@@ -376,6 +264,6 @@ def as_inputs(given: Given, rate_hz: int = 0, kind: Modality | None = None) -> l
     return [i for g in given for i in ([g] if isinstance(g, Input) else read_inputs(g))]
 
 
-def _with_inputs(answers: Sequence[Answer], inputs: Sequence[Input]) -> list[Answer]:
+def with_inputs(answers: Sequence[Answer], inputs: Sequence[Input]) -> list[Answer]:
     """Answers that know what they answer; inputs do not travel back for it."""
     return [replace(a, given=given) for a, given in zip(answers, inputs, strict=True)]

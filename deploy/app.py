@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from cluster.client import AsyncClient, connect_async
+from cluster.async_client import AsyncClient, connect_async
 from cluster.config import SenConfig
 from cluster.meter import NoMeter
 from deploy import activity, v1, v2

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 
-from cluster.client import AsyncClient
+from cluster.async_client import AsyncClient
 from cluster.config import SenConfig
 from cluster.inputs import Batch, Input
 from cluster.messages import Answer, NetworkActivity, NetworkView

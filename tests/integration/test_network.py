@@ -12,7 +12,7 @@ import psutil
 import pytest
 import ray
 
-from cluster.client import AsyncClient
+from cluster.async_client import AsyncClient
 from cluster.errors import ExpansionFailed, NetworkUnavailable, TaskNameTaken, UnknownTask
 from cluster.lifecycle import load_running
 from cluster.messages import Answer, NewTask, Stage

@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from cluster.client import connect_async
+from cluster.async_client import connect_async
 from cluster.errors import SenError, TaskInUse, UnknownTask, VersionUnknown
 from cluster.messages import ExpansionStatus, Stage
 from cluster.proposals import Proposal

@@ -359,7 +359,7 @@ def open_directory() -> Iterator[Path]:
             directory.chmod(0o755)
 
 
-class _ControllerMethod:
+class ControllerMethod:
     """A method of the controller: `.remote(...)` may be called from any thread, as Ray's."""
 
     def __init__(self, controller: FakeController, work: Callable[..., Any]) -> None:
@@ -382,13 +382,13 @@ class FakeController:
         """The application's, which answers."""
         self._endless = endless
         self.clear()
-        self.submit = _ControllerMethod(self, self._submit)
-        self.expansion = _ControllerMethod(self, self._expansion)
-        self.expansions = _ControllerMethod(self, lambda: self._queue.all())
-        self.verify = _ControllerMethod(self, list)
-        self.rollback = _ControllerMethod(self, self._rollback)
-        self.remove = _ControllerMethod(self, self._remove)
-        self.proposals = _ControllerMethod(self, self._proposals)
+        self.submit = ControllerMethod(self, self._submit)
+        self.expansion = ControllerMethod(self, self._expansion)
+        self.expansions = ControllerMethod(self, lambda: self._queue.all())
+        self.verify = ControllerMethod(self, list)
+        self.rollback = ControllerMethod(self, self._rollback)
+        self.remove = ControllerMethod(self, self._remove)
+        self.proposals = ControllerMethod(self, self._proposals)
 
     def clear(self) -> None:
         """Forget what happened."""

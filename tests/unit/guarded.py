@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from cluster.client import AsyncClient
+from cluster.async_client import AsyncClient
 from cluster.config import SenConfig, ServeConfig
 from cluster.meter import HttpMeter, NoMeter
 from deploy.app import build_app

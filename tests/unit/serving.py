@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
-from cluster.client import AsyncClient
+from cluster.async_client import AsyncClient
 from cluster.config import ExpansionConfig, SenConfig, ServeConfig
 from deploy.app import build_app
 from deploy.served import Answering

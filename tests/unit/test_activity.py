@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from cluster.activity import Activity
-from cluster.client import AsyncClient
+from cluster.async_client import AsyncClient
 from cluster.config import SenConfig
 from cluster.messages import NetworkActivity
 from deploy.activity import router
