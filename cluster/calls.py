@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from cluster.errors import NetworkUnavailable
+
+_RESTART_S = 30.0
 
 
 def result(reference: Any) -> Any:
@@ -43,3 +47,19 @@ def _original(error: RayTaskError) -> BaseException:
     while isinstance(cause, RayTaskError):
         cause = cause.cause
     return cause if isinstance(cause, BaseException) else error
+
+
+class Patience:
+    """A controller that was lost starts anew, and what was acknowledged goes on."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: float | None = None
+
+    def bear(self, error: Exception) -> None:
+        """Raises the error if it has been met for too long."""
+        now = self._clock()
+        if self._until is None:
+            self._until = now + _RESTART_S
+        elif now > self._until:
+            raise error

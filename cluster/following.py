@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
 from cluster.background import Background
+from cluster.calls import Patience
 from cluster.changes import News, newest
 from cluster.code import leave_if_outdated
 from cluster.config import SenConfig
@@ -33,7 +33,6 @@ from pathways import Inputs, PathwayId
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_RESTART_S = 30.0  # a caller waits so long for a controller that starts anew
 _USE_EVERY_S = 0.5
 
 
@@ -120,13 +119,12 @@ class FollowingDispatcher:
                 self._answered = self._unknown = 0
 
     async def _wake(self, pathway: PathwayId, *, missing: bool) -> Any:
-        until = time.monotonic() + _RESTART_S
+        patience = Patience()
         while True:
             try:
                 return await self._controller.wake.remote(pathway, missing)
-            except ActorUnavailableError:  # the controller, which starts anew
-                if time.monotonic() > until:
-                    raise
+            except ActorUnavailableError as error:  # the controller, which starts anew
+                patience.bear(error)
                 await asyncio.sleep(_RETRY_S)
 
 

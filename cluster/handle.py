@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol, TypeVar
 
-from cluster.calls import awaited, result
+from cluster.calls import Patience, awaited, result
 from cluster.errors import ExpansionFailed, NetworkUnavailable
 from cluster.messages import ExpansionStatus, Stage
 
@@ -20,7 +20,6 @@ class _Versioned(Protocol):
 Told = TypeVar("Told", bound=_Versioned)
 
 _POLL_S = 0.2
-_RESTART_S = 30.0
 
 
 class Seen:
@@ -34,22 +33,6 @@ class Seen:
         """What the controller told, which names the network version it came of, perhaps."""
         self.version = max(self.version, told.network_version or 0)
         return told
-
-
-class Patience:
-    """A controller that was lost starts anew, and what was acknowledged goes on."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._until: float | None = None
-
-    def bear(self, error: NetworkUnavailable) -> None:
-        """Raises the error if it has been met for too long."""
-        now = self._clock()
-        if self._until is None:
-            self._until = now + _RESTART_S
-        elif now > self._until:
-            raise error
 
 
 class Expansion:

@@ -8,8 +8,9 @@ import logging
 import pytest
 
 from cluster.background import Background
+from cluster.calls import Patience
 from cluster.errors import NetworkUnavailable
-from cluster.handle import Patience, Seen
+from cluster.handle import Seen
 from cluster.messages import ExpansionStatus, Stage
 from tests.unit.fakes import FakeClock
 
