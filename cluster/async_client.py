@@ -11,6 +11,7 @@ from cluster import asking
 from cluster.asking import Data, Weights
 from cluster.calls import awaited
 from cluster.client import Given, as_inputs, find_controller, with_inputs
+from cluster.config import SenConfig
 from cluster.following import start_dispatcher
 from cluster.handle import Expansion, Seen
 from cluster.inputs import Input
@@ -20,6 +21,7 @@ from cluster.messages import (
     NetworkActivity,
     NetworkView,
     NewTask,
+    Rollout,
     Verification,
 )
 from cluster.proposals import Proposal
@@ -37,7 +39,7 @@ async def connect_async(address: str | None = None) -> AsyncClient:
 
 
 class AsyncClient:
-    """Like Client, awaited."""
+    """Client, awaited: the same methods do the same."""
 
     def __init__(self, controller: Any) -> None:
         self._controller = controller
@@ -97,10 +99,14 @@ class AsyncClient:
 
     async def submit(self, new: NewTask) -> Expansion:
         """See Client.submit; `asking` makes what it takes."""
+        (expansion,) = await self.learn_many([new])
+        return expansion
+
+    async def learn_many(self, tasks: Sequence[NewTask]) -> list[Expansion]:
+        """See Client.learn_many."""
         # Handing over large data takes its time.
-        submitted = await asyncio.to_thread(self._controller.submit.remote, [new])
-        (request,) = await awaited(submitted)
-        return Expansion(self._controller, request, self._seen)
+        submitted = await asyncio.to_thread(self._controller.submit.remote, list(tasks))
+        return [Expansion(self._controller, id, self._seen) for id in await awaited(submitted)]
 
     async def rollback(self, task: str, version: int | None = None) -> Rollback:
         """See Client.rollback."""
@@ -159,8 +165,7 @@ class AsyncClient:
 
     async def _answering(self) -> Any:
         if self._dispatcher is None:
-            config = await awaited(self._controller.config.remote())
-            self._dispatcher = start_dispatcher(config)
+            self._dispatcher = start_dispatcher(await self.config())
         return self._dispatcher
 
     async def tasks(self) -> list[PathwayEntry]:
@@ -174,6 +179,14 @@ class AsyncClient:
     async def activity(self) -> NetworkActivity:
         """See Client.activity."""
         return await awaited(self._controller.activity.remote())
+
+    async def rollout(self) -> Rollout:
+        """See Client.rollout."""
+        return await awaited(self._controller.rollout.remote())
+
+    async def config(self) -> SenConfig:
+        """See Client.config."""
+        return await awaited(self._controller.config.remote())
 
     async def verify(self) -> list[Verification]:
         """See Client.verify."""
