@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from cluster.calls import result
 from cluster.errors import SenError
@@ -36,14 +36,20 @@ def check_code(modules: Sequence[str], store: str) -> str:
 
     modules: that are tried to import on each, in a fresh process, which also reads the registry in
     the store. Raises SenError, with nothing changed, if nodes have different code, or code that
-    does not start.
+    does not start, or do not answer.
     """
     asked = {
         node["NodeManagerAddress"]: on_node(node["NodeID"], try_code).remote(modules, store)
         for node in alive()
     }
-    found = dict(zip(asked, ray.get(list(asked.values()), timeout=_TRY_S), strict=True))
-    return agreed(found)
+    try:
+        told = ray.get(list(asked.values()), timeout=_TRY_S)
+    except RayError as error:
+        raise SenError(
+            f"not all nodes ({', '.join(asked)}) could try the new code, so nothing was changed: "
+            f"{error}"
+        ) from error
+    return agreed(dict(zip(asked, told, strict=True)))
 
 
 def try_code(modules: Sequence[str], store: str) -> tuple[str | None, str]:
@@ -76,7 +82,7 @@ def agreed(found: dict[str, tuple[str | None, str]]) -> str:
         each = ", ".join(f"{node} has {code}" for node, (code, _) in sorted(found.items()))
         raise SenError(
             f"nodes have different code, so nothing was changed: {each}; copy the same to all, "
-            "with `ray up --no-restart` for example, and try again"
+            "with `ray rsync-up --all-nodes` for example (docs/clusters.md), and try again"
         )
     assert most is not None
     return most

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from types import ModuleType
 
 import ray
 
@@ -76,9 +75,12 @@ def _still_runs(running: Running) -> bool:
 
 def serve(config: SenConfig, running: Running, keys: KeySource | None = None) -> Running:
     """Serve a started network over HTTP; `keys` where not those of serve.keys_file alone."""
+    _take_flags_of_cluster()
+    from deploy.serving import serve_network  # reads the flags when imported
+
     keys = keys or KeySource(file=config.serve.keys_file)
     try:
-        url = _serving().serve_network(config, keys)
+        url = serve_network(config, keys)
     except BaseException:
         stop(running)
         raise
@@ -90,20 +92,20 @@ def serve(config: SenConfig, running: Running, keys: KeySource | None = None) ->
 def serve_anew(config: SenConfig, keys: KeySource) -> None:
     """Replace what serves a network over HTTP by processes that run the code on the disk; there is
     always one that answers. Raises SenError."""
-    _serving().serve_anew(config, keys)
+    _take_flags_of_cluster()
+    from deploy import serving  # reads the flags when imported
+
+    serving.serve_anew(config, keys)
 
 
-def _serving() -> ModuleType:
-    """The module that talks to Serve, which reads its flags when it is imported."""
+def _take_flags_of_cluster() -> None:
+    """Have Serve's settings as the cluster's processes have them."""
     flags.use_only(ray.get(_flags_of_cluster.remote()))
-    from deploy import serving
-
-    return serving
 
 
 @ray.remote(num_cpus=0)
 def _flags_of_cluster() -> dict[str, str]:
-    """Serve's settings as the cluster's processes have them: this process must have the same."""
+    """Serve's settings where this runs."""
     return {name: value for name, value in flags.set_here().items() if name in flags.FAST}
 
 

@@ -25,6 +25,7 @@ from deploy.limits import most_at_once
 
 APP = "sen"
 _MOST_REPLICAS = 4  # where their number is left to us
+_NO_ACCESS_LOG = {"enable_access_log": False}  # ours is serve.access_log
 _MORE_WHILE_REPLACED = 25  # percent, rounded up: none is stopped before another is ready
 
 
@@ -60,7 +61,7 @@ def _be_quiet() -> None:
 def _run(config: SenConfig, keys: KeySource) -> None:
     application = ingress(config, keys, replicas())
     try:
-        serve.run(application, name=APP, route_prefix="/", logging_config=_quiet())
+        serve.run(application, name=APP, route_prefix="/", logging_config=_NO_ACCESS_LOG)
     except RuntimeError as error:
         raise SenError(f"the network could not be served: {error}") from error
 
@@ -132,10 +133,6 @@ def _build(config: SenConfig, keys: KeySource) -> FastAPI:
         return dispatcher
 
     return guard(build_app(config, start), config.serve, keys, meter)
-
-
-def _quiet() -> dict[str, Any]:
-    return {"enable_access_log": False}
 
 
 def _check_port_free(host: str, port: int) -> None:

@@ -6,7 +6,7 @@ import os
 
 from rich.console import Console
 
-from cluster.client import connect, find_controller
+from cluster.client import Client, find_controller
 from cluster.errors import NotRunning, SenError
 from cluster.lifecycle import Running, join, load_running
 from cluster.rolling import check_code, replacing_slots, restart_controller, restart_dispatcher
@@ -25,9 +25,9 @@ def update() -> None:
             "no network was started on this machine; call `sen update` where `sen up` was called"
         )
     join(running.address)
-    config = connect().config()
-    keys = _keys(running, config.serve.keys_file)
     controller = find_controller()
+    config = Client(controller).config()
+    keys = _keys(running, config.serve.keys_file)
     with progress_bars(out) as bars:
         bar = bars.add_task("check the code", total=4, remark="on every node")
         code = check_code(_MODULES, config.store)

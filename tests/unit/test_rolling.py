@@ -18,7 +18,7 @@ def test_the_code_that_all_nodes_have() -> None:
 
 def test_nodes_with_different_code_are_named() -> None:
     found = {"10.0.0.1": ("aaaaaaaaaaaa", ""), "10.0.0.2": ("bbbbbbbbbbbb", "")}
-    with pytest.raises(SenError, match=r"10\.0\.0\.1 has aaa.*10\.0\.0\.2 has bbb.*ray up"):
+    with pytest.raises(SenError, match=r"10\.0\.0\.1 has aaa.*10\.0\.0\.2 has bbb.*ray rsync-up"):
         agreed(found)
 
 
