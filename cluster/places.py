@@ -52,7 +52,7 @@ class Places:
         self.retiring: dict[int, None] = {}
         """Slots that are being emptied."""
         self.outdated: dict[int, None] = {}
-        """Slots that nothing more is placed in, since their processes run older code."""
+        """Slots whose free places are not given away, since their processes run older code."""
         self.replicated: dict[PathwayId, None] = {}
         """Pathways with more than one copy."""
         self._numbers = itertools.count()  # none is given twice: what is late to end does no harm
@@ -87,7 +87,7 @@ class Places:
         return held
 
     def outdate(self, slot: int) -> None:
-        """Nothing is placed in it any more, but it still counts for its node."""
+        """Its free places are not given away any more, but it still counts for its node."""
         self.outdated[slot] = None
         self._nodes[self._slots[slot].seat.node].open.pop(slot, None)
 

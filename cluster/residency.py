@@ -63,6 +63,11 @@ class Residency:
         """Slot → its node."""
         return {slot: self._places.seat(slot).node for slot in self._places}
 
+    @property
+    def outdated(self) -> int:
+        """Slots whose processes run older code than they should."""
+        return len(self._places.outdated)
+
     def ready(self, pathway: PathwayId) -> tuple[int, ...]:
         """Slots in which a pathway is loaded, but for one that it leaves."""
         return self._ready.get(pathway, ())
@@ -84,11 +89,6 @@ class Residency:
         for slot in lost:
             self._lose(slot)
         return lost
-
-    @property
-    def outdated(self) -> int:
-        """Slots whose processes run older code than they should."""
-        return len(self._places.outdated)
 
     def adopt(
         self, seat: Seat, held: Mapping[PathwayId, PathwayId | None], *, outdated: bool = False

@@ -377,7 +377,7 @@ def test_a_seat_is_given_anew_only_when_its_slot_has_ended() -> None:
     assert before.start == Seat(node="a", number=1), "0 is still being ended"
 
 
-def test_nothing_more_is_placed_in_a_slot_that_runs_older_code() -> None:
+def test_free_places_of_a_slot_that_runs_older_code_are_not_given_away() -> None:
     cluster = adopted(
         SlotConfig(per_node=2, pathways_per_slot=3), (Seat(node="a", number=0), ("x", "y"))
     )
