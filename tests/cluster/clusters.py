@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.hosts import ROOT, Host, Hosts
+from tests.copies import change
 
 BIN = Path(sys.prefix) / "bin"
 
@@ -78,9 +79,7 @@ class RayCluster:
         self._code = self.hosts.folder / "changed"
         left_out = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
         shutil.copytree(ROOT, self._code, ignore=left_out)
-        text = (self._code / file).read_text(encoding="utf-8")
-        assert old in text
-        (self._code / file).write_text(text.replace(old, new), encoding="utf-8")
+        change(self._code / file, old, new)
         self.write()
         self.up("--no-restart")
         self.on_head(".venv/bin/ray rsync-up --all-nodes ~/ray_bootstrap_config.yaml")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -20,38 +19,25 @@ import psutil
 import pytest
 
 from deploy.flags import free_port
+from tests.copies import change, copy_code
 from tests.e2e.test_cli import SEN, refused
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = "store: {store}\nslots: {{local_pathways: 0, per_node: 3}}\nserve: {{port: {port}}}\n"
 
 
-@dataclass
-class Asking(threading.Thread):
-    """Asks a task again and again, until told to stop."""
-
-    url: str
-    answers: Counter[str] = field(default_factory=Counter)
-    enough: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def run(self) -> None:
-        body = io.BytesIO()
-        np.save(body, np.zeros((1, 28, 28), np.uint8))
-        headers = {"content-type": "application/x-npy"}
-        with httpx.Client(base_url=self.url, headers=headers, timeout=60) as http:
-            while not self.enough.is_set():
-                try:
-                    answer = http.post("/v1/predict?task=shapes", content=body.getvalue())
-                    self.answers[str(answer.status_code)] += 1
-                except httpx.HTTPError as error:
-                    self.answers[repr(error)] += 1
-                time.sleep(0.02)
+def ask(url: str, enough: threading.Event) -> Counter[str]:
+    """Ask for a task again and again; returns how often each status, or error, was the answer."""
+    body, answers = io.BytesIO(), Counter[str]()
+    np.save(body, np.zeros((1, 28, 28), np.uint8))
+    headers = {"content-type": "application/x-npy"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+        while not enough.wait(0.02):
+            try:
+                answer = http.post("/v1/predict?task=shapes", content=body.getvalue())
+                answers[str(answer.status_code)] += 1
+            except httpx.HTTPError as error:
+                answers[repr(error)] += 1
+    return answers
 
 
 @dataclass(frozen=True)
@@ -72,19 +58,10 @@ class Copy:
             check=False,
         )
 
-    def change(self, file: str, old: str, new: str) -> None:
-        path = self.folder / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
-    for package in ("pathways", "dispatcher", "cluster", "deploy"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, tmp_path / "code" / package, ignore=ignored)
-    return Copy(tmp_path / "code", tmp_path / "home")
+    return Copy(copy_code(tmp_path / "code"), tmp_path / "home")
 
 
 @pytest.fixture
@@ -95,28 +72,34 @@ def url(copy: Copy, tmp_path: Path, shapes: Path) -> Iterator[str]:
     settings.write_text(SETTINGS.format(store=tmp_path / "store", port=port))
     done = copy.sen("up", "--config", settings, "--cpus", 2)
     assert done.returncode == 0, done.stderr
-    done = copy.sen("learn", "shapes", "--data", shapes)
-    assert done.returncode == 0, done.stderr
-    yield f"http://127.0.0.1:{port}"
-    assert copy.sen("down").returncode == 0
+    try:
+        done = copy.sen("learn", "shapes", "--data", shapes)
+        assert done.returncode == 0, done.stderr
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        assert copy.sen("down").returncode == 0
 
 
 def test_the_code_changes_and_nobody_who_asks_notices(copy: Copy, url: str, shapes: Path) -> None:
     assert _title(url) == "SEN"
     before = _processes(copy)
-    copy.change("deploy/app.py", 'title="SEN"', 'title="SEN, changed"')
-    with (copy.folder / "deploy" / "app.py").open("a") as file:
+    app = copy.folder / "deploy" / "app.py"
+    change(app, 'title="SEN"', 'title="SEN, changed"')
+    with app.open("a") as file:
         file.write("def broken(:\n")
     refused(copy.sen("update"), "does not start", "nothing was changed", "SyntaxError")
-    copy.change("deploy/app.py", "def broken(:\n", "")
-    asking = Asking(url)
-    asking.start()
-    done = copy.sen("update")
-    asking.enough.set()
-    asking.join()
+    change(app, "def broken(:\n", "")
+    enough = threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(ask, url, enough)
+        try:
+            done = copy.sen("update")
+        finally:
+            enough.set()
+        answers = asking.result()
     assert done.returncode == 0, done.stderr
-    assert asking.answers.keys() == {"200"}, asking.answers
-    assert asking.answers["200"] > 100
+    assert answers.keys() == {"200"}, answers
+    assert answers["200"] > 100
     assert _title(url) == "SEN, changed"
     assert not before & _processes(copy), "none of them is left"
     again = copy.sen("learn", "forms", "--data", shapes)

@@ -9,17 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.copies import ROOT, copy_code
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The network's code in a folder of its own."""
-    for package in ("pathways", "dispatcher", "cluster", "deploy"):
-        shutil.copytree(
-            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    return tmp_path
+    return copy_code(tmp_path / "code")
 
 
 def run(copy: Path, script: str) -> subprocess.CompletedProcess[str]:
