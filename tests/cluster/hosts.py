@@ -28,7 +28,7 @@ _PROGRAMS = ("ip", "mount", "rsync", "setpriv", "ssh", "ssh-keygen", "sshd", "un
 _SHOWN = (ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
 """What hosts see of this machine, even where it lies below a directory that they have themselves:
 the code, and the Python that it runs on."""
-_START_S, _END_S = 30.0, 10.0
+_START_S, _END_S = 120.0, 10.0
 _NUMBERS = itertools.count()  # of networks of this process
 
 
@@ -56,10 +56,12 @@ def run(*command: str) -> str:
 def until(condition: Callable[[], object], timeout_s: float, what: str) -> float:
     """Wait for it; returns how many seconds it took. Raises an AssertionError after `timeout_s`."""
     started = time.monotonic()
+    late = False
     while not condition():
-        waited = time.monotonic() - started
-        assert waited < timeout_s, f"{what}: not within {timeout_s:.0f} s"
+        assert not late, f"{what}: not within {timeout_s:.0f} s"
         time.sleep(0.2)
+        # One look after the time is up: all of this machine may have stood still meanwhile.
+        late = time.monotonic() - started > timeout_s
     return time.monotonic() - started
 
 
@@ -211,7 +213,13 @@ class Host:
             stderr=subprocess.STDOUT,
         )
         self._undo.callback(self._power_off)
-        until(self._answers, _START_S, f"{self.name} answers on its SSH port; see {folder}/log")
+        try:
+            until(self._answers, _START_S, f"{self.name} answers on its SSH port")
+        except AssertionError as error:
+            # What it printed goes with the hosts' folder; what it still does tells where it hangs.
+            running = "\n".join(self.titles())
+            error.add_note(f"it printed: {(folder / 'log').read_text()}\nit runs:\n{running}")
+            raise
 
     def _answers(self) -> bool:
         assert self._process is not None and self._process.poll() is None, "the host ended"
