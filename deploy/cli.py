@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy import cli_options as take
 from deploy import cli_revisions, cli_stores, cli_watching
-from deploy.cli_options import Address, AsJson, share
+from deploy.cli_options import Address, AsJson
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -132,66 +133,22 @@ def down() -> None:
 @app.command(epilog="Example: `sen learn digits --data digits/ --family cnn --augment`")
 def learn(
     name: Annotated[str, typer.Argument(help="Of the new task: a-z, 0-9, '.', '_', '-'.")],
-    data: Annotated[
-        Path,
-        typer.Option(
-            help="Folder with a directory of images or WAV files for each class, .npz, .parquet or "
-            ".csv."
-        ),
-    ],
-    target: Annotated[
-        str | None,
-        typer.Option(help="Column with a number to predict; without it classes are learned."),
-    ] = None,
-    family: Annotated[
-        str | None,
-        typer.Option(
-            help="Of models: of images mlp (default), cnn or torchvision; of sounds melcnn "
-            "(default) or lstm; of tables mlp; of text bag; of all but text svm or forest; or a "
-            "torch.nn.Module of your own, as package.module:Class."
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of the family, or an argument of your own module; may be given more than once.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Safetensors file that torchvision or your own module starts from."),
-    ] = None,
-    shots: Annotated[
-        int | None, typer.Option(help="Examples a class to learn from; 0: links only.", min=0)
-    ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
-    augment: Annotated[
-        bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
-    ] = False,
-    mixed_precision: Annotated[
-        bool,
-        typer.Option("--mixed-precision", help="Train in bfloat16: fast where processors have it."),
-    ] = False,
-    threshold: Annotated[float, typer.Option(help="Mean probability that makes a link.")] = 0.7,
-    seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
-    share_with: Annotated[
-        str | None,
-        typer.Option(help="Known task whose units are trained too: graceful forgetting."),
-    ] = None,
-    shared_data: Annotated[
-        Path | None, typer.Option(help="Examples of that task, to measure what it loses.")
-    ] = None,
-    forget_budget: Annotated[
-        float, typer.Option(help="Most that task may lose.", parser=share)
-    ] = 0.02,
-    concepts: Annotated[
-        Path | None,
-        typer.Option(help="YAML file: label → concept of another task that it stands for."),
-    ] = None,
-    namespace: Annotated[
-        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
-    ] = "",
+    data: take.Data,
+    target: take.Target = None,
+    family: take.Family = None,
+    option: take.FamilyOptions = None,
+    weights: take.Weights = None,
+    shots: take.Shots = None,
+    epochs: take.Epochs = 10,
+    augment: take.Augment = False,
+    mixed_precision: take.MixedPrecision = False,
+    threshold: take.Threshold = 0.7,
+    seed: take.Seed = 0,
+    share_with: take.ShareWith = None,
+    shared_data: take.SharedData = None,
+    forget_budget: take.ForgetBudget = 0.02,
+    concepts: take.Concepts = None,
+    namespace: take.Namespace = "",
     address: Address = None,
 ) -> None:
     """Learn a new task from labelled examples."""
@@ -229,14 +186,10 @@ def learn_pair(
     agreement: Annotated[
         float, typer.Option(help="Weight of agreeing on pairs without labels; 0: off.", min=0)
     ] = 1.0,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
-    augment: Annotated[
-        bool, typer.Option("--augment", help="Change every example a little each time it is seen.")
-    ] = False,
-    namespace: Annotated[
-        str, typer.Option(help="Tasks of one namespace join where their concepts are equal.")
-    ] = "",
-    seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    epochs: take.Epochs = 10,
+    augment: take.Augment = False,
+    namespace: take.Namespace = "",
+    seed: take.Seed = 0,
     address: Address = None,
 ) -> None:
     """Learn two tasks together, from images and sounds that were shown together."""

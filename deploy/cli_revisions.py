@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli_options import Address, AsJson, share
+from deploy.cli_options import Address, AsJson, Epochs, Seed, share
 
 app = typer.Typer()
 
@@ -34,11 +34,11 @@ def improve(
         bool, typer.Option("--auto", help="Propose the pairs of tasks that promise most.")
     ] = False,
     most: Annotated[int, typer.Option(help="Pairs to propose.", min=1)] = 10,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1)] = 10,
+    epochs: Epochs = 10,
     significance: Annotated[
         float, typer.Option(help="Most p may be, of the new version being better by luck.")
     ] = 0.05,
-    seed: Annotated[int, typer.Option(help="Of weights and order.", min=0)] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
     address: Address = None,
 ) -> None:
