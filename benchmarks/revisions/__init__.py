@@ -1,1 +1,1 @@
-"""What revising pathways gains and costs: backward transfer, pruning, graceful forgetting."""
+"""What revising pathways gains and costs: backward transfer, pruning, sharing, removal."""

@@ -14,7 +14,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.progress import track
 
-from benchmarks.revisions import backward, forgetting, pruning, report
+from benchmarks.revisions import backward, forgetting, pruning, removing, report
 from benchmarks.revisions.setting import Row, Setting
 from pathways import PathwaysError
 
@@ -27,12 +27,14 @@ class Experiment(StrEnum):
     BACKWARD = "backward"
     PRUNING = "pruning"
     FORGETTING = "forgetting"
+    REMOVING = "removing"
 
 
 _MODULES = {
     Experiment.BACKWARD: backward,
     Experiment.PRUNING: pruning,
     Experiment.FORGETTING: forgetting,
+    Experiment.REMOVING: removing,
 }
 
 

@@ -72,4 +72,6 @@ def _form(name: str) -> tuple[float, int]:
         return 100, 1
     if name == "loss":
         return 100, 2
+    if name == "weight_difference":
+        return 1e6, 1
     return (1, 1) if name.startswith(("microseconds", "units", "links")) else (1, 0)

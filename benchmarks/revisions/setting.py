@@ -1,4 +1,4 @@
-"""What the three experiments share: data, the paper's budget, accuracy on test examples."""
+"""What the experiments share: data, the paper's budget, accuracy on test examples."""
 
 from __future__ import annotations
 

@@ -55,6 +55,17 @@ def test_pruning_is_measured_in_units_bytes_and_time(tmp_path: Path) -> None:
         assert row["loss"] <= row["max_loss"]
 
 
+def test_removing_is_measured_beside_a_router_that_never_knew_the_task(tmp_path: Path) -> None:
+    rows = run("removing", tmp_path)["rows"]
+    removed = [row for row in rows if "milliseconds" in row]
+    assert [row["way"] for row in removed] == ["Fashion", "MNIST", "LOWER", "UPPER"]
+    for row in removed:
+        assert row["decided_otherwise"] <= row["inputs"] / 100
+        assert row["weight_difference"] < 1e-3
+        assert row["file_bytes_freed"] > 0
+    assert all(row.get("answers_changed", 0) == 0 for row in rows)
+
+
 def test_missing_data_are_an_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["backward", "--data-dir", str(tmp_path)])
     assert done.exit_code != 0
