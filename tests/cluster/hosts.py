@@ -28,7 +28,7 @@ _PROGRAMS = ("ip", "mount", "rsync", "setpriv", "ssh", "ssh-keygen", "sshd", "un
 _SHOWN = (ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
 """What hosts see of this machine, even where it lies below a directory that they have themselves:
 the code, and the Python that it runs on."""
-_START_S, _END_S = 120.0, 10.0
+_START_S, _END_S = 60.0, 10.0
 _NUMBERS = itertools.count()  # of networks of this process
 
 
@@ -65,6 +65,14 @@ def until(condition: Callable[[], object], timeout_s: float, what: str) -> float
     return time.monotonic() - started
 
 
+def _free_net(first: int) -> str:
+    """The first three numbers of addresses of which this machine has none: a run that was killed
+    leaves its bridge behind, and what is sent to a second one of the same net goes to the first."""
+    taken = {each.address for its in psutil.net_if_addrs().values() for each in its}
+    nets = (f"10.200.{(first + number) % 250}" for number in range(250))
+    return next(net for net in nets if f"{net}.1" not in taken)
+
+
 class Hosts:
     """A network of hosts, and what they share. On exit all of it is gone."""
 
@@ -72,7 +80,7 @@ class Hosts:
         number = next(_NUMBERS)
         self._prefix = f"sen-{os.getpid()}-{number}"
         self._bridge = f"sen{os.getpid()}n{number}"
-        self._net = f"10.200.{(os.getpid() + number) % 250}"
+        self._net = _free_net(os.getpid() + number)
         self.address = f"{self._net}.1"
         """Of this machine, as the hosts see it."""
         self._hosts: list[Host] = []
