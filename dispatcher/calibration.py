@@ -34,11 +34,13 @@ def fit_exponent(
     gram: NDArray[np.float64],
     counts: NDArray[np.int64],
     sums: NDArray[np.float32],
+    raised: NDArray[np.float32],
 ) -> float:
     """The exponent under which the right tasks of drawn examples are most probable.
 
     snapshot: of one part; its exponent stays where no drawn example's task comes into question.
-    gram [D, D]: over all tasks, each weighing 1; counts [K] and sums [K, D]: by class.
+    gram [D, D]: over all tasks, each weighing 1; counts [K] and sums [K, D]: by class; raised [T]:
+    what the class scores of each task were multiplied by.
 
     The score of an example by a regression that has not learned it follows from the one that has,
     and from the example's leverage h, its weight in the regression's own answer: (s - h) / (1 - h)
@@ -53,7 +55,9 @@ def fit_exponent(
     )
     x = _examples(drawn, _within(gram, counts / totals, counts, sums), counts, sums)
     leverage = np.minimum(regression.leverage(x) / totals[drawn], _MOST_LEVERAGE)
-    evidence, right = _left_out(snapshot, x.astype(np.float32), drawn, leverage.astype(np.float32))
+    leverage = leverage.astype(np.float32)
+    own = leverage * raised[part.class_task[drawn]]
+    evidence, right = _left_out(snapshot, x.astype(np.float32), drawn, leverage, own)
     found = right.any(axis=1)
     if not found.any():
         return snapshot.exponent
@@ -102,16 +106,20 @@ def _left_out(
     x: NDArray[np.float32],
     classes: NDArray[np.int64],
     leverage: NDArray[np.float32],
+    own: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Evidence [n, M] of the tasks that come into question for examples of these classes, and which
-    of them is the right one; all of an example's evidence is multiplied by 1 - leverage."""
+    of them is the right one; all of an example's evidence is multiplied by 1 - leverage.
+
+    own [n]: what an example adds to the score of its own class.
+    """
     part, given = snapshot.parts[0], torch.from_numpy(x)
     tasks = snapshot.candidates(given)
     right = tasks == part.class_task[classes][:, None]
     rows = np.repeat(np.arange(len(x)), tasks.shape[1])
     evidence = part.evidence(given, rows, tasks.ravel(), 0.0).reshape(tasks.shape)
     scores = np.einsum("nd,nd->n", x, part.weights[classes]) + part.bias[classes]
-    learned = np.maximum(scores, 0.0) - np.maximum(scores - leverage, 0.0)
+    learned = np.maximum(scores, 0.0) - np.maximum(scores - own, 0.0)
     evidence -= right * learned[:, None]
     floors = snapshot.floor * (1.0 - leverage)[:, None] * part.sizes[tasks]
     return np.maximum(evidence, 0.0) + floors, right

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 RANK = 256
 """Length of the task vectors that coarse scores are made with, at most."""
@@ -31,7 +34,15 @@ class Regression:
         self.mean = feature_sum / total
         """[D] of the features."""
         covariance = gram / total - np.outer(self.mean, self.mean)
-        self._root = covariance_root(covariance, ridge)
+        self._root, self._added = _root(covariance, ridge)
+
+    @cached_property
+    def degrees(self) -> float:
+        """Effective degrees of freedom: the leverages of all examples added up, each counted as
+        often as it weighs (Hastie, Tibshirani and Friedman, *The Elements of Statistical Learning*,
+        3.4.1). An average example that weighs w has leverage w * degrees / total."""
+        inverse, _ = dtrtri(self._root, lower=1)
+        return float(1.0 + len(self._root) - self._added * np.square(np.tril(inverse)).sum())
 
     def weights(
         self, counts: NDArray[np.floating], sums: NDArray[np.floating]
@@ -77,7 +88,12 @@ class Regression:
 
 def covariance_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
     """The lower Cholesky factor of a covariance with a share `ridge` of the mean variance added to
-    its diagonal, or more.
+    its diagonal, or more."""
+    return _root(covariance, ridge)[0]
+
+
+def _root(covariance: NDArray[np.float64], ridge: float) -> tuple[NDArray[np.float64], float]:
+    """The same, and what was added.
 
     Sums of float32 features are exact to some 10⁻⁷ of the largest squares in them. Where features
     hardly vary about a large mean (a table's columns), that can be more than what is added, and
@@ -89,6 +105,7 @@ def covariance_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np
         raised = covariance.copy()
         raised[diagonal] += added
         try:
-            return np.asarray(cholesky(raised, lower=True, overwrite_a=True, check_finite=False))
+            root = cholesky(raised, lower=True, overwrite_a=True, check_finite=False)
+            return np.asarray(root), float(added)
         except LinAlgError:
             added *= 10

@@ -49,10 +49,18 @@ class RouterConfig:
     """A task's probability is proportional to its added-up scores to this power. With more than
     EXACT_UP_TO tasks it is found out instead (see calibration.py)."""
 
+    raised: float = 0.4
+    """Class scores of a task are multiplied by 1 / (1 - h) to this power, where h is the leverage
+    of its examples: of few, the regression knows what they are by heart, and says too little of
+    others like them. 1 would undo that, but what it says of other tasks' inputs grows as well.
+    Chosen by benchmarks.few_shot, on examples that decided nothing else."""
+
     def __post_init__(self) -> None:
         for name in ("ridge", "floor", "floor_share", "exponent"):
             if getattr(self, name) <= 0:
                 raise RouterError(f"{name} is {getattr(self, name)}; give a value above 0")
+        if self.raised < 0:
+            raise RouterError(f"raised is {self.raised}; give 0 or more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +210,8 @@ class Router:
         known = [self._tasks[task] for task in snapshot.tasks]
         counts = np.concatenate([task.counts for task in known])
         sums = np.concatenate([task.sums for task in known])
-        return fit_exponent(snapshot, regression, self._gram, counts, sums)
+        raised = self._raised(regression, snapshot.tasks)
+        return fit_exponent(snapshot, regression, self._gram, counts, sums, raised)
 
     def extend(self, tasks: Iterable[str]) -> Part:
         """Tasks that were added since `solve`, to extend its snapshot by.
@@ -286,17 +295,28 @@ class Router:
             np.concatenate([task.counts / task.counts.sum() for task in known]),
             np.concatenate([task.sums / task.counts.sum() for task in known]),
         )
-        sizes = [len(task.counts) for task in known]
+        class_task = np.repeat(np.arange(len(known)), [len(task.counts) for task in known])
+        raised = self._raised(regression, tasks)[class_task]
         return Part(
             tasks=tasks,
-            weights=weights,
-            bias=bias,
-            class_task=np.repeat(np.arange(len(known)), sizes),
+            weights=weights * raised[:, None],
+            bias=bias * raised,
+            class_task=class_task,
             vectors=np.zeros((len(known), 1), dtype=np.float32),
             whiteners=np.stack([task.whitener for task in known]),
             means=np.concatenate([task.means for task in known]),
             limits=np.array([task.limit for task in known], dtype=np.float32),
         )
+
+    def _raised(self, regression: Regression, tasks: tuple[str, ...]) -> NDArray[np.float32]:
+        """[T] what the class scores of these tasks are multiplied by.
+
+        An average example that weighs as much as one of the task's, and is not in the sums, has
+        leverage h / (1 - h); and 1 + h / (1 - h) is 1 / (1 - h).
+        """
+        examples = np.array([self._tasks[task].counts.sum() for task in tasks])
+        outside = regression.degrees / len(self) / examples
+        return ((1.0 + outside) ** self._config.raised).astype(np.float32)
 
     def _level(self, part: Part) -> float:
         """What a class scores for its own mean, on average."""
