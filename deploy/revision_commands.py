@@ -11,6 +11,7 @@ from rich.console import Console
 from cluster.asking import improving, pruning, sharing
 from cluster.client import Client, connect
 from cluster.messages import ExpansionStatus, NewTask
+from cluster.proposals import Proposal
 from cluster.registry import Registry
 from deploy.report import (
     facts_lines,
@@ -25,6 +26,9 @@ from pathways import LearnConfig, TaskData
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
 
 out = Console()
+
+_WORTH_TRYING = 0.002
+"""Promise, as a share of inputs, below which hardly any held-out data would prove a gain."""
 
 
 def improve(
@@ -51,9 +55,15 @@ def propose(task: str | None, most: int, as_json: bool, address: str | None) -> 
         print(json.dumps([vars(pair) for pair in found], indent=1))
     elif found:
         out.print(proposals_table(found))
-        out.print(f"try the first: sen improve {found[0].task} --from {found[0].source} --data …")
+        out.print(_advice(found[0]))
     else:
         out.print("no later task looks like an earlier one that does not read it already")
+
+
+def _advice(best: Proposal) -> str:
+    if best.promise < _WORTH_TRYING:
+        return f"none promises much: {best.task} would gain {100 * best.promise:.2g} points at best"
+    return f"try the first: sen improve {best.task} --from {best.source} --data …"
 
 
 def prune(

@@ -210,7 +210,7 @@ class Router:
         known = [self._tasks[task] for task in snapshot.tasks]
         counts = np.concatenate([task.counts for task in known])
         sums = np.concatenate([task.sums for task in known])
-        raised = self._raised(regression, snapshot.tasks)
+        raised = self._raised(self._outside(regression, snapshot.tasks))
         return fit_exponent(snapshot, regression, self._gram, counts, sums, raised)
 
     def extend(self, tasks: Iterable[str]) -> Part:
@@ -228,7 +228,12 @@ class Router:
         rather than to the task itself, averaged over its classes.
         """
         snapshot, _ = self._solved()
-        return {task: snapshot.likeness(task, self._class_means(task), k) for task in self.tasks}
+        outside = self._outside(self._regression(), snapshot.tasks)
+        by_heart = self._raised(outside) * outside / (1.0 + outside)
+        return {
+            task: snapshot.likeness(task, self._class_means(task), float(learned), k)
+            for task, learned in zip(snapshot.tasks, by_heart, strict=True)
+        }
 
     def _class_means(self, task: str) -> NDArray[np.float32]:
         known = self._tasks[task]
@@ -296,7 +301,7 @@ class Router:
             np.concatenate([task.sums / task.counts.sum() for task in known]),
         )
         class_task = np.repeat(np.arange(len(known)), [len(task.counts) for task in known])
-        raised = self._raised(regression, tasks)[class_task]
+        raised = self._raised(self._outside(regression, tasks))[class_task]
         return Part(
             tasks=tasks,
             weights=weights * raised[:, None],
@@ -308,15 +313,15 @@ class Router:
             limits=np.array([task.limit for task in known], dtype=np.float32),
         )
 
-    def _raised(self, regression: Regression, tasks: tuple[str, ...]) -> NDArray[np.float32]:
-        """[T] what the class scores of these tasks are multiplied by.
-
-        An average example that weighs as much as one of the task's, and is not in the sums, has
-        leverage h / (1 - h); and 1 + h / (1 - h) is 1 / (1 - h).
-        """
+    def _outside(self, regression: Regression, tasks: tuple[str, ...]) -> NDArray[np.float32]:
+        """[T] leverage of an average example that weighs as much as one of the task's but is not
+        in the sums: h / (1 - h), where h is that of one which is."""
         examples = np.array([self._tasks[task].counts.sum() for task in tasks])
-        outside = regression.degrees / len(self) / examples
-        return ((1.0 + outside) ** self._config.raised).astype(np.float32)
+        return np.asarray(regression.degrees / len(self) / examples, dtype=np.float32)
+
+    def _raised(self, outside: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[T] what the class scores of tasks are multiplied by; 1 + h / (1 - h) is 1 / (1 - h)."""
+        return np.asarray((1.0 + outside) ** self._config.raised, dtype=np.float32)
 
     def _level(self, part: Part) -> float:
         """What a class scores for its own mean, on average."""

@@ -138,18 +138,35 @@ class Snapshot:
         )
         return [self.tasks[i] for i in np.argsort(-relevance, kind="stable")[:k]]
 
-    def likeness(self, task: str, features: NDArray[np.float32], k: int) -> list[tuple[str, float]]:
-        """The k other tasks that `features` [n, D] of a task look most like, most alike first.
+    def likeness(
+        self, task: str, means: NDArray[np.float32], by_heart: float, k: int
+    ) -> list[tuple[str, float]]:
+        """The k other tasks that the classes of a task, with means [C, D], look most like, most
+        alike first, of a snapshot of one part.
 
-        Each with p(other) / (p(other) + p(task)), 0..1, averaged over the rows.
+        Each with p(other) / (p(other) + p(task)), 0..1, averaged over the classes. by_heart: what
+        examples add to the score of their own class, which is taken off: else what was learned
+        from few would look like nothing but itself.
         """
-        routes, own = self.route(features), self.positions[task]
-        of_own = np.where(routes.tasks == own, routes.probabilities, 0.0).sum(axis=1)[:, None]
-        share = routes.probabilities / np.maximum(routes.probabilities + of_own, 1e-30)
-        summed = np.bincount(routes.tasks.ravel(), share.ravel(), minlength=len(self.tasks))
+        routes, own = self.route(means), self.positions[task]
+        of_own = np.where(routes.tasks == own, routes.probabilities, 0.0).sum(axis=1)
+        of_own *= self._left_out(own, means, by_heart) ** self.exponent
+        others = routes.probabilities / np.maximum(routes.probabilities + of_own[:, None], 1e-30)
+        summed = np.bincount(routes.tasks.ravel(), others.ravel(), minlength=len(self.tasks))
         summed[own] = 0.0
         best = np.argsort(-summed, kind="stable")[:k]
-        return [(self.tasks[i], float(summed[i] / len(features))) for i in best if summed[i] > 0]
+        return [(self.tasks[i], float(summed[i] / len(means))) for i in best if summed[i] > 0]
+
+    def _left_out(
+        self, position: int, means: NDArray[np.float32], by_heart: float
+    ) -> NDArray[np.float32]:
+        """[C] which part of the evidence for its own task is left to the mean of each class."""
+        part = self.parts[0]
+        rows = part.class_task == position
+        scores = np.maximum(means @ part.weights[rows].T + part.bias[rows], 0.0)
+        evidence = scores.sum(axis=1) + self.floor * len(means)
+        own = scores.diagonal()
+        return np.asarray(1.0 - (own - np.maximum(own - by_heart, 0.0)) / evidence)
 
     def to_arrays(self) -> Arrays:
         """Arrays for a file; nothing is lost."""

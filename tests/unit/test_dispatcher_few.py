@@ -67,6 +67,19 @@ def test_a_task_that_is_added_is_raised_as_if_all_were_learned_anew() -> None:
     np.testing.assert_allclose(added.weights, whole.weights[own], rtol=1e-4, atol=1e-6)
 
 
+def test_what_was_learned_from_few_examples_looks_like_its_twin_all_the_same() -> None:
+    learned = router(dict.fromkeys(range(1, TASKS), MANY))
+    x, y = examples(1, FEW, seed=2)  # of the classes of task 1
+    builder = StatisticsBuilder(CLASSES, DIM)
+    builder.update(x, y)
+    builder.calibrate(x, y)
+    learned.add("twin", builder.finish())
+    (alike, share), (_, next_best) = learned.likeness(2)["twin"]
+    assert alike == "task-1"
+    assert share > 0.1
+    assert next_best < share / 10
+
+
 def test_degrees_of_freedom_are_the_leverages_of_all_examples() -> None:
     x = examples(0, 40, seed=0)[0][:, :16].astype(np.float64)
     regression = Regression(x.T @ x, x.sum(axis=0), 40.0, ridge=0.1)
