@@ -3,9 +3,8 @@
     python -m benchmarks.few_shot --data-dir data --out few_shot.json
 
 The router learns the four image tasks, one of them from a few examples a class and the others from
-all they have, with the class scores of few examples raised (RouterConfig.raised) and without. With
---validation a part of the training data is asked about in place of the test data: so the setting
-was chosen.
+all they have, with the class scores of few examples raised (RouterConfig.leverage_power) and
+without. With --validation a part of the training data is asked about in place of the test data.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.paper.tasks import IMAGE_TASKS, TITLES, load_task
+from benchmarks.routing import router_of
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing
-from dispatcher import Dispatcher, Router, RouterConfig, TaskStatistics
+from dispatcher import Dispatcher, RouterConfig
 from pathways import TaskData
 
 SHOTS = (5, 10, 20)
@@ -44,7 +44,8 @@ class Dispatched:
     task: str
     shots: int
     seed: int
-    raised: float
+    power: float
+    """RouterConfig.leverage_power; 0: nothing is raised."""
     first: float
     """Of the task: it comes first."""
     among_two: float
@@ -54,7 +55,7 @@ class Dispatched:
     others_among_two: float
 
 
-def measure(data: Data, seed: int, raised: Sequence[float]) -> list[Dispatched]:
+def measure(data: Data, seed: int, powers: Sequence[float]) -> list[Dispatched]:
     """Every task as the one of few examples, which `seed` draws."""
     signature = next(iter(data.values()))[1].signature
     features = features_for(signature)
@@ -64,8 +65,8 @@ def measure(data: Data, seed: int, raised: Sequence[float]) -> list[Dispatched]:
         for shots in SHOTS:
             few = train.shots(shots, np.random.default_rng(seed))
             learned = {**whole, task: learn_routing(features, few)}
-            for power in raised:
-                router = _router(learned, RouterConfig(raised=power))
+            for power in powers:
+                router = router_of(learned, RouterConfig(leverage_power=power))
                 decide = Dispatcher({signature.key: (features, router.solve())})
                 shares = {name: _shares(decide, name, test) for name, (_, test) in data.items()}
                 first, among_two = shares.pop(task)
@@ -75,7 +76,7 @@ def measure(data: Data, seed: int, raised: Sequence[float]) -> list[Dispatched]:
                         task=task,
                         shots=shots,
                         seed=seed,
-                        raised=power,
+                        power=power,
                         first=first,
                         among_two=among_two,
                         others_first=others[0],
@@ -83,13 +84,6 @@ def measure(data: Data, seed: int, raised: Sequence[float]) -> list[Dispatched]:
                     )
                 )
     return found
-
-
-def _router(learned: Mapping[str, TaskStatistics], config: RouterConfig) -> Router:
-    router = Router(next(iter(learned.values())).dim, config)
-    for task, statistics in learned.items():
-        router.add(task, statistics)
-    return router
 
 
 def _shares(dispatcher: Dispatcher, task: str, test: TaskData) -> tuple[float, float]:
@@ -103,12 +97,12 @@ def table(found: list[Dispatched]) -> Table:
     """Means over seeds; shares in %."""
     shown = Table(title="One of four image tasks learned from few examples a class")
     columns = ("first", "among_two", "others_first", "others_among_two")
-    for name in ("task", "a class", "raised", *columns):
+    for name in ("task", "a class", "power", *columns):
         shown.add_column(name, justify="left" if name == "task" else "right")
-    for task, shots, raised in dict.fromkeys((d.task, d.shots, d.raised) for d in found):
-        own = [d for d in found if (d.task, d.shots, d.raised) == (task, shots, raised)]
+    for task, shots, power in dict.fromkeys((d.task, d.shots, d.power) for d in found):
+        own = [d for d in found if (d.task, d.shots, d.power) == (task, shots, power)]
         means = [f"{100 * fmean(getattr(d, name) for d in own):.1f}" for name in columns]
-        shown.add_row(TITLES[task], str(shots), f"{raised:g}", *means)
+        shown.add_row(TITLES[task], str(shots), f"{power:g}", *means)
     return shown
 
 
@@ -117,7 +111,7 @@ def main(
         Path | None, typer.Option(help="Folder of the real data; made-up data if left out.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of the few examples.")] = 3,
-    raised: Annotated[
+    power: Annotated[
         list[float] | None, typer.Option(min=0, help="Settings to compare; 0 and ours by default.")
     ] = None,
     validation: Annotated[
@@ -127,7 +121,7 @@ def main(
 ) -> None:
     """Measure how well a task of few examples is dispatched, beside tasks of many."""
     data = {task: load_task(task, data_dir, validation=validation) for task in IMAGE_TASKS}
-    powers = raised or [0.0, RouterConfig().raised]
+    powers = power or [0.0, RouterConfig().leverage_power]
     runs = [measure(data, seed, powers) for seed in track(range(seeds), "seed by seed")]
     found = [each for run in runs for each in run]
     console = Console()

@@ -34,12 +34,12 @@ def fit_exponent(
     gram: NDArray[np.float64],
     counts: NDArray[np.int64],
     sums: NDArray[np.float32],
-    raised: NDArray[np.float32],
+    scales: NDArray[np.float32],
 ) -> float:
     """The exponent under which the right tasks of drawn examples are most probable.
 
     snapshot: of one part; its exponent stays where no drawn example's task comes into question.
-    gram [D, D]: over all tasks, each weighing 1; counts [K] and sums [K, D]: by class; raised [T]:
+    gram [D, D]: over all tasks, each weighing 1; counts [K] and sums [K, D]: by class; scales [T]:
     what the class scores of each task were multiplied by.
 
     The score of an example by a regression that has not learned it follows from the one that has,
@@ -56,7 +56,7 @@ def fit_exponent(
     x = _examples(drawn, _within(gram, counts / totals, counts, sums), counts, sums)
     leverage = np.minimum(regression.leverage(x) / totals[drawn], _MOST_LEVERAGE)
     leverage = leverage.astype(np.float32)
-    own = leverage * raised[part.class_task[drawn]]
+    own = leverage * scales[part.class_task[drawn]]
     evidence, right = _left_out(snapshot, x.astype(np.float32), drawn, leverage, own)
     found = right.any(axis=1)
     if not found.any():

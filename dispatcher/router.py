@@ -49,18 +49,18 @@ class RouterConfig:
     """A task's probability is proportional to its added-up scores to this power. With more than
     EXACT_UP_TO tasks it is found out instead (see calibration.py)."""
 
-    raised: float = 0.4
+    leverage_power: float = 0.4
     """Class scores of a task are multiplied by 1 / (1 - h) to this power, where h is the leverage
     of its examples: of few, the regression knows what they are by heart, and says too little of
     others like them. 1 would undo that, but what it says of other tasks' inputs grows as well.
-    Chosen by benchmarks.few_shot, on examples that decided nothing else."""
+    By `benchmarks.few_shot --validation` 0.3 and 0.4 are best, about alike."""
 
     def __post_init__(self) -> None:
         for name in ("ridge", "floor", "floor_share", "exponent"):
             if getattr(self, name) <= 0:
                 raise RouterError(f"{name} is {getattr(self, name)}; give a value above 0")
-        if self.raised < 0:
-            raise RouterError(f"raised is {self.raised}; give 0 or more")
+        if self.leverage_power < 0:
+            raise RouterError(f"leverage_power is {self.leverage_power}; give 0 or more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,13 +189,10 @@ class Router:
 
         Its cost grows with the number of tasks; `extend` costs the same at any number.
         """
-        snapshot, self._coarse = self._solved()
+        snapshot, self._coarse = self._solved(self._regression())
         return snapshot
 
-    def _solved(self) -> tuple[Snapshot, _Coarse]:
-        if not self._tasks:
-            raise RouterError("the router has no task yet; add one first")
-        regression = self._regression()
+    def _solved(self, regression: Regression) -> tuple[Snapshot, _Coarse]:
         part, coarse = self._part(regression, self.tasks), _Coarse.none(self.dim)
         if len(self) > EXACT_UP_TO:
             coarse = _Coarse.of(regression, part)
@@ -210,8 +207,8 @@ class Router:
         known = [self._tasks[task] for task in snapshot.tasks]
         counts = np.concatenate([task.counts for task in known])
         sums = np.concatenate([task.sums for task in known])
-        raised = self._raised(self._outside(regression, snapshot.tasks))
-        return fit_exponent(snapshot, regression, self._gram, counts, sums, raised)
+        scales = self._scales(self._outside(regression, snapshot.tasks))
+        return fit_exponent(snapshot, regression, self._gram, counts, sums, scales)
 
     def extend(self, tasks: Iterable[str]) -> Part:
         """Tasks that were added since `solve`, to extend its snapshot by.
@@ -227,9 +224,10 @@ class Router:
         Each with the probability, 0..1, that a mean of a class of the task belongs to the other
         rather than to the task itself, averaged over its classes.
         """
-        snapshot, _ = self._solved()
-        outside = self._outside(self._regression(), snapshot.tasks)
-        by_heart = self._raised(outside) * outside / (1.0 + outside)
+        regression = self._regression()
+        snapshot, _ = self._solved(regression)
+        outside = self._outside(regression, snapshot.tasks)
+        by_heart = self._scales(outside) * outside / (1.0 + outside)
         return {
             task: snapshot.likeness(task, self._class_means(task), float(learned), k)
             for task, learned in zip(snapshot.tasks, by_heart, strict=True)
@@ -289,6 +287,8 @@ class Router:
         self._feature_sum += statistics.sums.sum(axis=0) * share
 
     def _regression(self) -> Regression:
+        if not self._tasks:
+            raise RouterError("the router has no task yet; add one first")
         return Regression(
             self._gram, self._feature_sum, float(len(self._tasks)), self._config.ridge
         )
@@ -301,11 +301,11 @@ class Router:
             np.concatenate([task.sums / task.counts.sum() for task in known]),
         )
         class_task = np.repeat(np.arange(len(known)), [len(task.counts) for task in known])
-        raised = self._raised(self._outside(regression, tasks))[class_task]
+        scales = self._scales(self._outside(regression, tasks))[class_task]
         return Part(
             tasks=tasks,
-            weights=weights * raised[:, None],
-            bias=bias * raised,
+            weights=weights * scales[:, None],
+            bias=bias * scales,
             class_task=class_task,
             vectors=np.zeros((len(known), 1), dtype=np.float32),
             whiteners=np.stack([task.whitener for task in known]),
@@ -319,9 +319,9 @@ class Router:
         examples = np.array([self._tasks[task].counts.sum() for task in tasks])
         return np.asarray(regression.degrees / len(self) / examples, dtype=np.float32)
 
-    def _raised(self, outside: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _scales(self, outside: NDArray[np.float32]) -> NDArray[np.float32]:
         """[T] what the class scores of tasks are multiplied by; 1 + h / (1 - h) is 1 / (1 - h)."""
-        return np.asarray((1.0 + outside) ** self._config.raised, dtype=np.float32)
+        return np.asarray((1.0 + outside) ** self._config.leverage_power, dtype=np.float32)
 
     def _level(self, part: Part) -> float:
         """What a class scores for its own mean, on average."""

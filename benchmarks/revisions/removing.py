@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.paper.tasks import IMAGE_TASKS, TITLES
 from benchmarks.revisions.setting import Row, Setting
+from benchmarks.routing import router_of
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing
 from dispatcher import Decision, Dispatcher, Router, TaskStatistics
@@ -72,7 +73,7 @@ def _unrouted(
 ) -> Row:
     """The router that a task was removed from, beside one that it never came to."""
     others = {name: kept for name, kept in routing.items() if name != task}
-    router, never = _router(routing), _router(others)
+    router, never = router_of(routing), router_of(others)
     before = _decisions(router, others, tests)
     started = time.perf_counter()
     router.remove(task, routing[task])
@@ -89,13 +90,6 @@ def _unrouted(
         "others_before": _right_first(before),
         "others_after": _right_first(after),
     }
-
-
-def _router(routing: Mapping[str, TaskStatistics]) -> Router:
-    router = Router(next(iter(routing.values())).dim)
-    for task, statistics in routing.items():
-        router.add(task, statistics)
-    return router
 
 
 def _decisions(

@@ -29,8 +29,8 @@ def statistics(task: int, n: int) -> TaskStatistics:
     return builder.finish()
 
 
-def router(sizes: dict[int, int], raised: float = RouterConfig().raised) -> Router:
-    learned = Router(DIM, RouterConfig(raised=raised))
+def router(sizes: dict[int, int], power: float = RouterConfig().leverage_power) -> Router:
+    learned = Router(DIM, RouterConfig(leverage_power=power))
     for task, n in sizes.items():
         learned.add(f"task-{task}", statistics(task, n))
     return learned
@@ -44,7 +44,7 @@ def among_two(learned: Router, task: int) -> float:
 
 def test_inputs_of_a_task_of_few_examples_find_it_more_often() -> None:
     sizes = dict.fromkeys(range(TASKS), MANY) | {0: FEW}
-    plain, raised = router(sizes, raised=0.0), router(sizes)
+    plain, raised = router(sizes, power=0.0), router(sizes)
     assert among_two(raised, 0) > among_two(plain, 0) + 0.1
     for task in range(1, TASKS):
         assert among_two(raised, task) > among_two(plain, task) - 0.02
@@ -53,7 +53,7 @@ def test_inputs_of_a_task_of_few_examples_find_it_more_often() -> None:
 def test_tasks_of_as_many_examples_are_told_apart_as_before() -> None:
     sizes = dict.fromkeys(range(TASKS), 60)
     x = examples(2, 200, seed=1)[0]
-    first = [router(sizes, raised).solve().route(x).tasks[:, 0] for raised in (0.0, 0.4)]
+    first = [router(sizes, power).solve().route(x).tasks[:, 0] for power in (0.0, 0.4)]
     assert (first[0] == first[1]).mean() > 0.99
 
 
@@ -88,5 +88,5 @@ def test_degrees_of_freedom_are_the_leverages_of_all_examples() -> None:
 
 
 def test_scores_cannot_be_lowered() -> None:
-    with pytest.raises(RouterError, match=r"raised is -0\.1; give 0 or more"):
-        RouterConfig(raised=-0.1)
+    with pytest.raises(RouterError, match=r"leverage_power is -0\.1; give 0 or more"):
+        RouterConfig(leverage_power=-0.1)

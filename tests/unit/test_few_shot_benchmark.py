@@ -12,8 +12,8 @@ def test_every_task_is_once_the_one_of_few_examples() -> None:
     data = {
         task: embedded_task(task, train_per_class=30, test_per_class=5, seed=0) for task in TASKS
     }
-    found = measure(data, seed=0, raised=(0.0, 0.4))
-    asked = [(each.task, each.shots, each.raised) for each in found]
+    found = measure(data, seed=0, powers=(0.0, 0.4))
+    asked = [(each.task, each.shots, each.power) for each in found]
     assert asked == [(task, n, power) for task in TASKS for n in SHOTS for power in (0.0, 0.4)]
     for each in found:
         assert 0 <= each.first <= each.among_two <= 1
