@@ -28,7 +28,7 @@ from benchmarks.routing import router_of
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing
 from dispatcher import Dispatcher, RouterConfig
-from pathways import TaskData
+from pathways import DataError, TaskData
 
 SHOTS = (5, 10, 20)
 _ASKED = 2_000  # test inputs of a task, at most
@@ -120,7 +120,10 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Write the result as JSON here.")] = None,
 ) -> None:
     """Measure how well a task of few examples is dispatched, beside tasks of many."""
-    data = {task: load_task(task, data_dir, validation=validation) for task in IMAGE_TASKS}
+    try:
+        data = {task: load_task(task, data_dir, validation=validation) for task in IMAGE_TASKS}
+    except DataError as error:
+        raise typer.BadParameter(str(error), param_hint="--data-dir") from error
     powers = power or [0.0, RouterConfig().leverage_power]
     runs = [measure(data, seed, powers) for seed in track(range(seeds), "seed by seed")]
     found = [each for run in runs for each in run]

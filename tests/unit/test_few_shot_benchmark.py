@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.few_shot import SHOTS, measure
+from pathlib import Path
+
+import pytest
+import typer
+
+from benchmarks.few_shot import SHOTS, main, measure
 from pathways.data.embedded import embedded_task
 
 TASKS = ("digits", "fashion")
@@ -20,3 +25,8 @@ def test_every_task_is_once_the_one_of_few_examples() -> None:
         assert 0 <= each.others_first <= each.others_among_two <= 1
     plain, raised = found[0], found[1]
     assert raised.first > plain.first
+
+
+def test_missing_data_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="missing"):
+        main(data_dir=tmp_path)
