@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from cluster.registry import Registry
 from deploy import keys
 from deploy.auth import check_exposed
 from deploy.report import (
-    follow_expansion,
     keys_table,
     learned_line,
     links_table,
     network_lines,
     progress_bars,
     read_data,
+    submit_and_follow,
     tasks_table,
     verification_table,
 )
@@ -136,7 +137,8 @@ def learn(
     client = connect(address)
     with progress_bars(out) as bars:
         data = read_data(bars, path, target=target)
-        follow_expansion(bars, client.learn(name, data, how, weights), f"learn {name}")
+        submit = partial(client.learn, name, data, how, weights)
+        submit_and_follow(bars, submit, f"learn {name}")
     _show_learned(client, [name])
 
 
@@ -154,8 +156,8 @@ def learn_pair(
         loaded = load_pairs(path)
         for note in loaded.notes:
             bars.console.print(f"note: {note}", highlight=False)
-        expansion = client.learn_pair(first, second, loaded.data, how, pairing)
-        follow_expansion(bars, expansion, f"learn {first} + {second}")
+        submit = partial(client.learn_pair, first, second, loaded.data, how, pairing)
+        submit_and_follow(bars, submit, f"learn {first} + {second}")
     _show_learned(client, [first, second])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,25 @@ def learning_remark(status: ExpansionStatus) -> str:
     return "looking for links" if status.stage is Stage.LEARNING else "waiting for its turn"
 
 
-def follow_expansion(bars: Progress, expansion: Expansion, title: str) -> ExpansionStatus:
-    """Follow an expansion to its end in a bar of its own; raises ExpansionFailed.
+def submit_and_follow(
+    bars: Progress, submit: Callable[[], Expansion], title: str
+) -> ExpansionStatus:
+    """Give the network an expansion and follow it; raises as `submit` does and ExpansionFailed.
 
-    On Ctrl-C it goes on without this process, and that is said.
+    On Ctrl-C it goes on without this process if the network has it, and that is said.
     """
+    left = "stopped while the network was given it; `sen status` shows whether it goes on"
+    try:
+        expansion = submit()
+        left = "it goes on; `sen status` shows how far it is"
+        return follow_expansion(bars, expansion, title)
+    except KeyboardInterrupt:
+        bars.console.print(f"{title}: {left}")
+        raise
+
+
+def follow_expansion(bars: Progress, expansion: Expansion, title: str) -> ExpansionStatus:
+    """Follow an expansion to its end in a bar of its own; raises ExpansionFailed."""
     bar = bars.add_task(title, total=1, remark="")
 
     def show(status: ExpansionStatus) -> None:
@@ -69,11 +83,7 @@ def follow_expansion(bars: Progress, expansion: Expansion, title: str) -> Expans
         done = total if status.ended else status.epoch
         bars.update(bar, total=total, completed=done, remark=learning_remark(status))
 
-    try:
-        return expansion.wait(show)
-    except KeyboardInterrupt:
-        bars.console.print(f"{title}: it goes on; `sen status` shows how far it is")
-        raise
+    return expansion.wait(show)
 
 
 def read_data(

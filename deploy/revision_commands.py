@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +16,10 @@ from cluster.proposals import Proposal
 from cluster.registry import Registry
 from deploy.report import (
     facts_lines,
-    follow_expansion,
     progress_bars,
     proposals_table,
     read_data,
+    submit_and_follow,
     versions_table,
 )
 from deploy.v1.messages import versions_reply
@@ -95,7 +96,7 @@ def learn_sharing(
         theirs = read_data(bars, partner_data, signature)
         share = ShareConfig(budget=budget)
         new = sharing(registry, task, given, partner, theirs, how, share)
-        status = follow_expansion(bars, client.submit(new), f"learn {task}")
+        status = submit_and_follow(bars, partial(client.submit, new), f"learn {task}")
     _tell(client, partner, status)
 
 
@@ -136,7 +137,8 @@ def _revise(
     with progress_bars(out) as bars:
         given = read_data(bars, data, signature)
         kept = read_data(bars, held_out, signature) if held_out is not None else None
-        status = follow_expansion(bars, client.submit(order(registry, given, kept)), title)
+        new = order(registry, given, kept)
+        status = submit_and_follow(bars, partial(client.submit, new), title)
     _tell(client, task, status)
 
 

@@ -155,8 +155,13 @@ def test_ctrl_c_while_learning_leaves_the_task_on_its_way(
         start_new_session=True,
     )
     end = time.monotonic() + 200
-    expansions = f"http://127.0.0.1:{network}/v1/expansions"
-    while "later" not in httpx.get(expansions).raise_for_status().text:
+
+    def expansions() -> list[dict[str, Any]]:
+        asked = httpx.get(f"http://127.0.0.1:{network}/v1/expansions").raise_for_status()
+        return list(asked.json()["expansions"])
+
+    # Not as soon as it is there: the command may not have been told its id yet.
+    while not any(e["task"] == "later" and e["epoch"] for e in expansions()):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cluster.messages import ExpansionStatus, Stage
 from deploy.commands import family_options
-from deploy.report import learned_line, learning_remark
+from deploy.report import learned_line, learning_remark, progress_bars, submit_and_follow
 from deploy.schemas import task_info
 from pathways import FamilyError
 from tests.unit.fakes import LearnedNetwork
@@ -53,6 +56,30 @@ def test_options_written_otherwise_are_refused(given: list[str], message: str) -
 def test_learning_is_told_in_a_few_words(fields: dict[str, Any], said: str) -> None:
     status = ExpansionStatus(request="1-a", task="a", stage=Stage.LEARNING, **fields)
     assert learning_remark(status).startswith(said)
+
+
+class Interrupted:
+    """An expansion whose user presses Ctrl-C while it is followed."""
+
+    def wait(self, report: Callable[[ExpansionStatus], None]) -> ExpansionStatus:
+        raise KeyboardInterrupt
+
+
+def interrupt() -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("submit", "said"),
+    [(interrupt, "stopped while the network was given it"), (Interrupted, "it goes on")],
+)
+def test_ctrl_c_tells_whether_the_network_has_what_it_was_given(
+    submit: Callable[[], Any], said: str
+) -> None:
+    console = Console(file=StringIO(), width=120)
+    with progress_bars(console) as bars, pytest.raises(KeyboardInterrupt):
+        submit_and_follow(bars, submit, "learn later")
+    assert f"learn later: {said}; `sen status` shows" in console.file.getvalue()
 
 
 def test_the_last_line_says_why_there_are_no_links(network: LearnedNetwork) -> None:
