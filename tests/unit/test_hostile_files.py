@@ -21,7 +21,7 @@ from pathways.data.archives import open_zip
 from pathways.data.audio import decode_audio
 from pathways.data.load import load_task
 from pathways.data.npy import read_npy
-from tests.unit.test_load import IMAGES, PNGS, Y
+from tests.unit.task_files import IMAGES, PNGS, Y
 
 MIB = 1 << 20
 

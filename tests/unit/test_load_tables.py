@@ -21,7 +21,7 @@ from pathways import (
 )
 from pathways.data.csv import read_rows
 from pathways.data.load import load_task
-from tests.unit.test_load import image_bytes
+from tests.unit.task_files import image_bytes
 
 CSV = "width,height,label\n1,2.5,b\n3,4,a\n-5e3,0,b\n"
 

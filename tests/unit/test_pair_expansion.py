@@ -35,9 +35,9 @@ from pathways.pairing import (
     halves,
     learn_together,
 )
+from tests.unit.expanding import expansions
 from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, made_up_entry
 from tests.unit.serving import Serving, serving
-from tests.unit.test_expansions import expansions
 from tests.unit.test_http_learning import problem
 from tests.unit.test_pairing import SHORT, SMALL, arrays, paired
 
