@@ -17,7 +17,7 @@ from deploy.flags import free_port
 from deploy.keys import KeySource, add_key
 from pathways import LearnConfig, PathwayId, TaskData, TrainConfig, learn
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import publish_all
+from tests.unit.networks import publish_all
 
 triton = pytest.importorskip("tritonclient.grpc", reason="needs tritonclient[grpc] (pip)")
 

@@ -26,7 +26,7 @@ from deploy import network
 from deploy.flags import free_port
 from pathways import LearnConfig, PathwayId, TaskData, TrainConfig, learn, load_source
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import publish_all
+from tests.unit.networks import publish_all
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip)")
 CHROMIUM = shutil.which("chromium")

@@ -28,7 +28,7 @@ from cluster.messages import NetworkView
 from cluster.names import NAMESPACE
 from pathways import LearnConfig, PathwayId, StoredPathway, TaskData, TrainConfig, learn
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import publish_all
+from tests.unit.networks import publish_all
 
 TASKS = tuple(f"digits-{number}" for number in range(6))
 PINNED = TASKS[0]

@@ -13,7 +13,7 @@ from cluster.inputs import Input, inputs_from_array
 from cluster.messages import Answer
 from cluster.running import Running
 from dispatcher import SelectConfig
-from tests.unit.fakes import LocalSlots, Sets
+from tests.unit.networks import LocalSlots, Sets
 
 TASKS = ("digits", "lower", "fashion", "spoken")
 

@@ -12,7 +12,7 @@ import torch
 
 from pathways import LearnConfig, PathwayId, StoredPathway, TrainConfig, learn, load_source
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets, publish_all
 
 PER_CLASS = {"digits": 80, "lower": 80, "upper": 80, "fashion": 40, "spoken": 30}
 

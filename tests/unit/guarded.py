@@ -65,4 +65,6 @@ def problem(reply: httpx.Response, status: int) -> str:
     """The detail of a problem document."""
     assert reply.headers["content-type"] == "application/problem+json", reply.text
     assert reply.status_code == reply.json()["status"] == status, reply.text
-    return str(reply.json()["detail"])
+    detail = str(reply.json()["detail"])
+    assert "/tmp" not in detail, "where uploads lie is nobody's business"
+    return detail

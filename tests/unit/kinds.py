@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pathways import TaskData, table_signature, text_signature
+from pathways import (
+    LearnConfig,
+    PathwayId,
+    TaskData,
+    TrainConfig,
+    learn,
+    table_signature,
+    text_signature,
+)
+from tests.unit.networks import LearnedNetwork, publish_all
 
 Split = tuple[TaskData, TaskData]
 """(train, test)"""
@@ -79,3 +90,10 @@ def noise(signature_key: str, n: int = 40) -> NDArray[np.float32] | NDArray[np.i
     if signature_key.startswith("table"):
         return (rng.normal(size=(n, COLUMNS)) * 30_000 - 90_000).astype(np.float32)
     return rng.integers(380, VOCABULARY, (n, TOKENS), np.int32)
+
+
+def learned_kinds(root: Path, made: dict[str, Split]) -> LearnedNetwork:
+    """A network that learned them in a store there."""
+    how = LearnConfig(train=TrainConfig(epochs=20))
+    stored = {name: learn(PathwayId(name), made[name][0], [], how) for name in made}
+    return publish_all(root, stored, {name: made[name][0] for name in made})

@@ -19,7 +19,8 @@ from cluster.config import ExpansionConfig, SenConfig, ServeConfig
 from deploy.app import build_app
 from deploy.served import Answering
 from tests.unit.asking import all_resident
-from tests.unit.fakes import FakeController, LocalSlots
+from tests.unit.fakes import FakeController
+from tests.unit.networks import LocalSlots
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from cluster.asking import learning
 from pathways import FamilyError, LearnConfig
 from pathways.weights import pack
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 OWN = LearnConfig(family="tests.unit.own_modules:Returns", options={"what": "hidden"})
 WEIGHTS = pack({"layer.weight": torch.zeros(2, 2)})

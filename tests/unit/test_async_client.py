@@ -12,7 +12,8 @@ from cluster.errors import UnknownTask
 from cluster.orders import Improve, Prune, Share
 from pathways import TaskData
 from pathways.data.embedded import embedded_task
-from tests.unit.fakes import ControllerMethod, FakeController, LearnedNetwork
+from tests.unit.fakes import ControllerMethod, FakeController
+from tests.unit.networks import LearnedNetwork
 
 
 class _Asked(FakeController):

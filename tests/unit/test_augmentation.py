@@ -20,7 +20,7 @@ from pathways import (
 from pathways.augmentation import vary
 from pathways.data.embedded import embedded_task
 from pathways.signature import Signature
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 IMAGE, COLOUR, SOUND = image_signature(), image_signature(20, 12, 3), audio_signature(8_000, 2_000)
 

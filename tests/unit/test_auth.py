@@ -13,15 +13,7 @@ from cluster.config import ServeConfig
 from cluster.errors import ConfigError, SenError
 from deploy.auth import Keyring, check_exposed, is_loopback, needed
 from deploy.cli import app as cli
-from deploy.keys import (
-    KeySource,
-    add_key,
-    find,
-    make_key,
-    parse_keys,
-    read_file,
-    remove_key,
-)
+from deploy.keys import KeySource, add_key, find, make_key, parse_keys, read_file, remove_key
 from tests.unit.fakes import FakeAnswering
 from tests.unit.guarded import ONE, guarded_app, problem, request
 

@@ -23,7 +23,7 @@ from pathways import (
     load_source,
 )
 from pathways.families import make_body
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 SMALL = {"backbone": "resnet18", "size": 32}
 HOW = LearnConfig(

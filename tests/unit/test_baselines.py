@@ -20,7 +20,7 @@ from benchmarks.paper.systems.pnn import Pnn
 from benchmarks.paper.systems.replay import Replay, balanced
 from pathways import DataError, LearnConfig, Progress, SignatureError, TrainConfig, learn
 from pathways.ids import PathwayId
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 TASKS = ("fashion", "digits", "lower")
 IN_SEQUENCE = (MultiTask, Pnn, Ewc, Lwf, Replay)

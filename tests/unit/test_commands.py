@@ -15,7 +15,7 @@ from deploy.commands import family_options
 from deploy.report import learned_line, learning_remark, progress_bars, submit_and_follow
 from deploy.schemas import task_info
 from pathways import FamilyError
-from tests.unit.fakes import LearnedNetwork
+from tests.unit.networks import LearnedNetwork
 
 
 def test_options_of_a_family_are_json_or_text() -> None:

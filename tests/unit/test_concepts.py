@@ -14,18 +14,11 @@ from cluster.messages import NewTask
 from cluster.registry import PathwayEntry, Registry
 from deploy.concepts import read_concepts
 from deploy.schemas import task_fields
-from pathways import (
-    DataError,
-    LearnConfig,
-    PathwayId,
-    PathwaySpec,
-    TrainConfig,
-    full_names,
-    learn,
-)
+from pathways import DataError, LearnConfig, PathwayId, PathwaySpec, TrainConfig, full_names, learn
 from pathways.concepts import check_known
 from tests.unit.asking import dispatcher, inputs, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, made_up_entry, made_up_spec
+from tests.unit.fakes import made_up_entry, made_up_spec
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MAP = dict(zip(WORDS, map(str, range(10)), strict=True))

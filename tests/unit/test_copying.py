@@ -26,7 +26,8 @@ from cluster.slot import Slot
 from deploy.cli import app
 from pathways import LearnConfig, TaskData
 from pathways.weights import sha256
-from tests.unit.fakes import LearnedNetwork, Sets, made_up_entry
+from tests.unit.fakes import made_up_entry
+from tests.unit.networks import LearnedNetwork, Sets
 
 WAITING = "00000009-digits"
 

@@ -37,8 +37,8 @@ from pathways import (
 from pathways.data.paired import PairedData
 from pathways.device import CPU, GPU, choose_device, device_of, gpu_problem, on_device
 from pathways.pairing import Beside, PairConfig, Side, halves, learn_together
-from tests.unit.fakes import LearnedNetwork, Sets, publish_all
 from tests.unit.kinds import kinds
+from tests.unit.networks import LearnedNetwork, Sets, publish_all
 from tests.unit.pretend import PRETEND
 
 Stored = dict[str, StoredPathway]

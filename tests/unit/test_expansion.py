@@ -1,10 +1,9 @@
-"""An expansion from waiting data to files in the store, and from there to a slot and a proof."""
+"""An expansion: from waiting data to files in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,92 +12,25 @@ import safetensors.numpy
 import torch
 
 from cluster import Store
-from cluster.bodies import read_pathway
 from cluster.config import ExpansionConfig
-from cluster.errors import NotResident, StoreDamagedError
+from cluster.errors import StoreDamagedError
 from cluster.expansion import Surroundings, carry_out
-from cluster.messages import Learned, NewTask, WaitingTask
-from cluster.names import request_id, spec_path, statistics_path, weights_path
-from cluster.registry import PathwayEntry, Registry
+from cluster.messages import NewTask, WaitingTask
+from cluster.names import spec_path, statistics_path, weights_path
 from cluster.requests import RequestLog
-from cluster.routers import Routers
 from cluster.slot import Slot
-from cluster.verification import verify_entry, with_residents
-from dispatcher import Dispatcher, Snapshot, TaskStatistics, make_features
-from pathways import (
-    FamilyError,
-    FrozenPathway,
-    LearnConfig,
-    PathwayId,
-    PathwaySpec,
-    Progress,
-    Source,
-    StoredPathway,
-    TaskData,
-    TrainConfig,
-    WeightsError,
-    load_source,
-)
-from pathways.frozen import ProbeResult
+from cluster.verification import verify_entry
+from dispatcher import Dispatcher, TaskStatistics, make_features
+from pathways import FamilyError, LearnConfig, PathwayId, PathwaySpec, Source, TaskData, TrainConfig
 from pathways.weights import pack, sha256
-from tests.unit.fakes import LearnedNetwork, Sets
+from tests.unit.expanded import KEY, SHORT, Network, grow
 from tests.unit.kinds import kinds
-
-SHORT = LearnConfig(threshold=0.5, train=TrainConfig(epochs=12, min_steps=0, batch_size=64))
-KEY = "image-28x28x1"
-
-
-@dataclass
-class Network:
-    """What a controller would know, without one."""
-
-    store: Store
-    registry: Registry = field(default_factory=Registry)
-    progress: list[Progress] = field(default_factory=list)
-    lent: list[tuple[str, ...]] = field(default_factory=list)
-    """The tasks of every loan."""
-
-    def __post_init__(self) -> None:
-        self.routers = Routers(self.store)
-        self.known: set[str] = set()
-
-    def expand(
-        self,
-        task: str,
-        data: TaskData,
-        learn: LearnConfig = SHORT,
-        config: ExpansionConfig | None = None,
-        weights: bytes | None = None,
-    ) -> Learned:
-        request = request_id(self.registry.version + 1, task)
-        new = NewTask(task=task, data=data, config=learn, weights=weights)
-        RequestLog(self.store).add({request: new})
-        waiting = WaitingTask(request=request, task=task, config=learn)
-        around = Surroundings(snapshot=self._snapshot, lend=self._lend, report=self.progress.append)
-        learned = carry_out(waiting, learn, self.store, config or ExpansionConfig(), around)
-        entry = learned.entry(request, datetime.now(UTC))
-        self.registry = self.registry.publish([entry])
-        self.known.add(self.routers.add(entry))
-        return learned
-
-    def _snapshot(self, key: str) -> Snapshot | None:
-        return self.routers.solve(key) if key in self.known else None
-
-    def _lend(self, tasks: Sequence[str]) -> list[Source]:
-        self.lent.append(tuple(tasks))
-        return [load_source(self.stored(self.registry.entry(task))) for task in tasks]
-
-    def stored(self, entry: PathwayEntry) -> StoredPathway:
-        return read_pathway(self.store, entry)
+from tests.unit.networks import LearnedNetwork, Sets
 
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory, sets: Sets) -> Network:
-    """A store in which digits, then lower were learned by expansions."""
-    network = Network(Store.open(tmp_path_factory.mktemp("grown") / "store", create=True))
-    for task in ("digits", "lower"):
-        network.expand(task, sets[task][0].shots(50, np.random.default_rng(0)))
-    return network
+    return grow(tmp_path_factory.mktemp("grown") / "store", sets)
 
 
 @pytest.fixture
@@ -281,128 +213,6 @@ def test_damaged_data_stop_the_expansion(empty: Network, few: TaskData) -> None:
     with pytest.raises(StoreDamagedError, match="is damaged"):
         carry_out(waiting, SHORT, empty.store, ExpansionConfig(), around)
     assert not empty.store.exists("pathways")
-
-
-# --- routers ------------------------------------------------------------------------------------
-
-
-def test_damaged_statistics_are_noticed(empty: Network, few: TaskData) -> None:
-    empty.expand("digits", few)
-    entry = empty.registry.entry("digits")
-    path = Path(empty.store.path(entry.statistics_path))
-    body = bytearray(path.read_bytes())
-    body[-1] ^= 1
-    path.write_bytes(body)
-    with pytest.raises(StoreDamagedError, match=r"router/digits/.* is damaged; restore it"):
-        Routers(empty.store).add(entry)
-
-
-def test_missing_statistics_are_noticed(empty: Network, few: TaskData) -> None:
-    empty.expand("digits", few)
-    entry = empty.registry.entry("digits")
-    Path(empty.store.path(entry.statistics_path)).unlink()
-    with pytest.raises(StoreDamagedError, match=r"router/digits/.* is missing"):
-        Routers(empty.store).add(entry)
-
-
-# --- slots --------------------------------------------------------------------------------------
-
-
-def test_a_slot_runs_what_an_expansion_wrote(grown: Network, sets: Sets) -> None:
-    slot = Slot(grown.store.uri)
-    entries = {entry.id.task: entry for entry in grown.registry.entries()}
-    for entry in entries.values():
-        slot.load(entry, grown.registry.source_of(entry))
-    assert slot.resident() == [PathwayId("digits"), PathwayId("lower")]
-    groups = [(PathwayId(task), sets[task][1].x) for task in ("lower", "digits")]
-    for (pathway, _), answers in zip(groups, slot.run(groups), strict=True):
-        assert (answers.argmax(axis=1) == sets[pathway.task][1].y).mean() > 0.7
-        assert slot.verify(pathway) == ProbeResult(identical=True, difference=0.0)
-
-
-def test_a_slot_runs_nothing_that_is_not_resident(grown: Network, sets: Sets) -> None:
-    slot = Slot(grown.store.uri)
-    entry = grown.registry.entry("digits")
-    slot.load(entry, None)
-    slot.unload(entry.id)
-    slot.unload(entry.id)
-    assert slot.resident() == []
-    for use in (slot.verify, slot.lend):
-        with pytest.raises(NotResident, match="digits@1 is not resident in this slot"):
-            use(entry.id)
-    assert slot.run([(entry.id, sets["digits"][1].x)]) == [None]
-
-
-def test_a_slot_lends_what_the_store_lends(grown: Network) -> None:
-    slot = Slot(grown.store.uri)
-    entry = grown.registry.entry("lower")
-    slot.load(entry, grown.registry.source_of(entry))
-    lent, read = slot.lend(entry.id), load_source(grown.stored(entry))
-    assert (
-        lent.head.weight.detach().numpy().tobytes() == read.head.weight.detach().numpy().tobytes()
-    )
-
-
-def test_a_pathway_that_cannot_be_loaded_leaves_the_slot_as_it_was(grown: Network) -> None:
-    slot = Slot(grown.store.uri)
-    digits = grown.registry.entry("digits")
-    slot.load(digits, None)
-    with pytest.raises(WeightsError, match="lower@1 needs source digits@1, got None"):
-        slot.load(grown.registry.entry("lower"), None)
-    assert slot.resident() == [digits.id]
-
-
-# --- proof --------------------------------------------------------------------------------------
-
-
-def test_what_is_intact_is_proven(grown: Network) -> None:
-    for entry in grown.registry.entries():
-        result = verify_entry(grown.store, entry, grown.registry.source_of(entry))
-        assert result.ok
-        assert (result.task, result.pathway, result.difference) == (entry.id.task, entry.id, 0.0)
-
-
-@pytest.mark.parametrize("damage", ["changed", "missing"])
-def test_damaged_weights_are_told_with_the_pathway(
-    empty: Network, few: TaskData, damage: str
-) -> None:
-    empty.expand("digits", few)
-    entry = empty.registry.entry("digits")
-    path = Path(empty.store.path(entry.weights_path))
-    if damage == "changed":
-        path.write_bytes(path.read_bytes()[:-1] + b"\xaa")
-    else:
-        path.unlink()
-    result = verify_entry(empty.store, entry, None)
-    assert not result.ok
-    assert not result.stored_intact
-    assert result.difference is None
-    assert "digits" in (result.error or "")
-
-
-def test_a_resident_copy_that_differs_makes_the_task_differ(grown: Network) -> None:
-    entry = grown.registry.entry("digits")
-    stored = [verify_entry(grown.store, entry, None)]
-    same, differs = (
-        ProbeResult(identical=True, difference=0.0),
-        ProbeResult(identical=False, difference=0.2),
-    )
-    assert with_residents(stored, []) == stored
-    assert with_residents(stored, [(entry.id, same)]) == stored
-    for copies in ([same, differs], [differs, same]):
-        (found,) = with_residents(stored, [(entry.id, copy) for copy in copies])
-        assert (found.ok, found.stored_intact, found.difference) == (False, True, 0.2)
-    (lost,) = with_residents(stored, [(entry.id, NotResident("gone"))])
-    assert (lost.ok, lost.error) == (False, "its slot: gone")
-
-
-def test_earlier_pathways_are_bit_for_bit_as_they_were(empty: Network, few: TaskData) -> None:
-    empty.expand("digits", few)
-    entry = empty.registry.entry("digits")
-    before = empty.store.read(entry.weights_path)
-    empty.expand("figures", few)
-    assert empty.store.read(entry.weights_path) == before
-    assert FrozenPathway.load(empty.stored(entry)).verify().identical
 
 
 def test_a_number_is_learned_without_asking_for_sources(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from pathways.families import make_body
 from pathways.families.fitted import Fit
 from pathways.families.forest import ForestBody, from_trees, smoothed
 from pathways.families.svm import SvmBody
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 Stored = dict[str, StoredPathway]
 

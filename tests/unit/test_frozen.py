@@ -22,7 +22,8 @@ from pathways import (
 )
 from pathways.frozen import load_body, probe_inputs
 from pathways.weights import pack, sha256
-from tests.unit.fakes import Sets, made_up_spec
+from tests.unit.fakes import made_up_spec
+from tests.unit.networks import Sets
 
 Stored = dict[str, StoredPathway]
 

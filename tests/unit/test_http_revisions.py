@@ -14,7 +14,7 @@ import pytest
 from cluster.orders import HELD_OUT, SHARED, Improve, Prune, Share
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
 

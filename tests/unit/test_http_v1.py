@@ -10,9 +10,9 @@ import pytest
 from deploy.report import network_lines
 from deploy.schemas import PredictReply, network_reply
 from pathways import PathwayId
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
+from tests.unit.guarded import problem
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, npy, png, serving
-from tests.unit.test_http_learning import problem
 
 
 @pytest.fixture(scope="module")

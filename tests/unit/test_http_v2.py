@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.inference import INFER, ask, binary, outputs, refused, strings, tensor, unpack
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
 

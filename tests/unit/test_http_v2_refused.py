@@ -12,8 +12,8 @@ import pytest
 
 from deploy.v2.tensors import DATATYPES
 from pathways import PathwayId
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
 from tests.unit.inference import INFER, binary, raw, refused, tensor
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
 

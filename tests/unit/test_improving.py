@@ -22,7 +22,7 @@ from pathways import (
     load_source,
 )
 from pathways.revising.proof import repeated
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 from tests.unit.revisions import FEW, IMPROVE, SHORT, Stored, accuracy, bytes_of
 
 

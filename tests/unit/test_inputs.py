@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cluster.inputs import Input, decode, fit, inputs_from_array, read_input
-from pathways import (
-    CorruptFileError,
-    DataError,
-    SignatureError,
-    audio_signature,
-    image_signature,
-)
+from pathways import CorruptFileError, DataError, SignatureError, audio_signature, image_signature
 
 GREY = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)
 WAVE = np.sin(np.arange(4_000) / 20).astype(np.float32) / 2

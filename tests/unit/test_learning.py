@@ -24,7 +24,7 @@ from pathways import (
     learn,
     load_source,
 )
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 Stored = dict[str, StoredPathway]
 

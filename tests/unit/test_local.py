@@ -20,7 +20,7 @@ from cluster.running import Running
 from dispatcher import SelectConfig
 from pathways import PathwayId, StoredPathway, WeightsError
 from tests.unit.asking import inputs, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets, publish_all
 
 IMAGES = ("digits", "lower", "fashion")
 

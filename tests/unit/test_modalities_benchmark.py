@@ -9,7 +9,7 @@ from benchmarks.modalities.asking import Right
 from benchmarks.modalities.data import Digits, noisy_images, noisy_sounds, pair_rows
 from benchmarks.modalities.learning import Learned, few_labels
 from benchmarks.modalities.report import asking_table, beaten, learning_table
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 
 def test_pairs_show_the_same_digit_and_every_sound_is_in_as_many(sets: Sets) -> None:

@@ -10,14 +10,9 @@ from PIL import Image
 from cluster.errors import UnknownTask
 from cluster.inputs import inputs_from_array
 from dispatcher import NoTaskFits, SelectConfig
-from pathways import (
-    FrozenPathway,
-    PathwayId,
-    SignatureError,
-    StoredPathway,
-)
+from pathways import FrozenPathway, PathwayId, SignatureError, StoredPathway
 from tests.unit.asking import TASKS, all_resident, dispatcher, first_task, inputs, right, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, publish_all
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets, publish_all
 
 # --- with the task given ------------------------------------------------------------------------
 

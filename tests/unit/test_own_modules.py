@@ -28,7 +28,7 @@ from pathways import (
 )
 from pathways.families import make_body
 from pathways.weights import check_weights, pack, read_weights, unpack
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 from tests.unit.own_modules import Conv
 
 HERE = "tests.unit.own_modules"

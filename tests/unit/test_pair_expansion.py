@@ -26,19 +26,12 @@ from cluster.requests import RequestLog
 from cluster.store import Store
 from pathways import DataError, LearnConfig, PathwayId, Progress, Source
 from pathways.data.paired import PairedData
-from pathways.pairing import (
-    Beside,
-    PairConfig,
-    Predictions,
-    Side,
-    Turn,
-    halves,
-    learn_together,
-)
+from pathways.pairing import Beside, PairConfig, Predictions, Side, Turn, halves, learn_together
 from tests.unit.expanding import expansions
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, made_up_entry
+from tests.unit.fakes import made_up_entry
+from tests.unit.guarded import problem
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
-from tests.unit.test_http_learning import problem
 from tests.unit.test_pairing import SHORT, SMALL, arrays, paired
 
 TASKS = ("seen", "heard")

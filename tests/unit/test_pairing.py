@@ -26,7 +26,7 @@ from pathways import (
 from pathways.data.paired import PairedData
 from pathways.data.pairs_file import load_pairs
 from pathways.pairing import Beside, Half, PairConfig, Side, halves, learn_together
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 IDS = (PathwayId("digits"), PathwayId("spoken"))
 SHORT = LearnConfig(train=TrainConfig(epochs=2, min_steps=0, batch_size=64))

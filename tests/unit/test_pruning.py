@@ -22,7 +22,7 @@ from pathways import (
 from pathways.model import parameter_count
 from pathways.revising.distilling import Taught
 from pathways.revising.narrowing import Narrowing
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 from tests.unit.revisions import PRUNE, SHORT, Stored, accuracy
 
 

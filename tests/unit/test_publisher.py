@@ -23,7 +23,7 @@ from cluster.registry_log import RegistryLog
 from cluster.router_keeper import RouterKeeper
 from cluster.routers import Routers
 from pathways import PathwayId, Revision, StoredPathway, TaskData
-from tests.unit.fakes import publish_all
+from tests.unit.networks import publish_all
 
 KEY = "image-28x28x1"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cluster.running import Results, Running
 from cluster.slot import Slot
 from pathways import Inputs, PathwayId
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 
 DIGITS, FASHION = PathwayId("digits"), PathwayId("fashion")
 

@@ -19,7 +19,7 @@ from cluster.orders import HELD_OUT, SHARED, TASK, Improve, Order, Prune, Share
 from cluster.requests import RequestLog
 from pathways import LearnConfig, TaskData, TrainConfig
 from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 FIRST, SECOND = "00000001-digits", "00000002-lower"
 

@@ -24,7 +24,7 @@ from pathways import (
 from pathways.frozen import load_body
 from pathways.model import parameter_count
 from pathways.packed import run_together
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 from tests.unit.revisions import PRUNE, SHORT, Stored, accuracy
 
 

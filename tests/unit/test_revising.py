@@ -21,7 +21,7 @@ from pathways import (
 )
 from pathways.revising.proof import compare, needed_gains, repeated
 from pathways.revising.searching import least_that_holds
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 
 def test_a_clear_gain_is_proven_and_a_lucky_one_is_not() -> None:

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, serving
 
 pb = pytest.importorskip("tritonclient.grpc.service_pb2", reason="needs tritonclient[grpc] (pip)")

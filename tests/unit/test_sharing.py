@@ -20,7 +20,7 @@ from pathways import (
     learn_sharing,
     load_source,
 )
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 from tests.unit.revisions import SHARE, Stored, accuracy
 
 

@@ -14,15 +14,7 @@ import pytest
 from cluster.dispatch import features_for
 from cluster.expansion import learn_routing
 from dispatcher import Dispatcher, Router
-from pathways import (
-    DataError,
-    FrozenPathway,
-    PathwayId,
-    Source,
-    StoredPathway,
-    learn,
-    load_source,
-)
+from pathways import DataError, FrozenPathway, PathwayId, Source, StoredPathway, learn, load_source
 from pathways.simulated import KINDS, SimulatedTask, SimulatedTasks
 from pathways.transfer import choose_source
 

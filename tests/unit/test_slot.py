@@ -13,7 +13,8 @@ from cluster.bodies import Bodies
 from cluster.errors import NotResident
 from cluster.slot import Slot, cores_of
 from pathways import PathwayId
-from tests.unit.fakes import FakeClock, LearnedNetwork, Sets
+from tests.unit.fakes import FakeClock
+from tests.unit.networks import LearnedNetwork, Sets
 
 LOWER, DIGITS = PathwayId("lower"), PathwayId("digits")
 

@@ -9,7 +9,7 @@ from cluster.lifecycle import Running
 from cluster.messages import ExpansionStatus, Rollout, Stage
 from deploy.schemas import network_reply
 from deploy.status import Node, Status, status_lines
-from tests.unit.fakes import LearnedNetwork
+from tests.unit.networks import LearnedNetwork
 
 
 def made_up(network: LearnedNetwork) -> Status:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pathways import DataError, TaskData, audio_signature, image_signature
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 
 def task(counts: tuple[int, ...] = (6, 4), **fields: Any) -> TaskData:

@@ -18,9 +18,10 @@ from cluster.together import answer_pair
 from dispatcher import Decision, NoTaskFits, Said, combine
 from pathways import DataError, FrozenPathway, StoredPathway
 from tests.unit.asking import all_resident, dispatcher, inputs, right, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, Sets, made_up_entry
+from tests.unit.fakes import made_up_entry
+from tests.unit.guarded import problem
+from tests.unit.networks import LearnedNetwork, LocalSlots, Sets
 from tests.unit.serving import Serving, png, serving
-from tests.unit.test_http_learning import problem
 
 CHECKS = Input(array=(np.indices((28, 28)).sum(axis=0) % 2 * 255).astype(np.uint8)[..., None])
 TONE = Input(

@@ -9,8 +9,8 @@ import pytest
 
 from cluster.training_job import ProgressTeller, _lend, default_workers
 from pathways import LearnConfig, PathwayId, Progress, TrainConfig, learn
-from tests.unit.fakes import publish_all
 from tests.unit.kinds import kinds
+from tests.unit.networks import publish_all
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pathways.transfer import (
     initialise_links,
     warm_start,
 )
-from tests.unit.fakes import Sets
+from tests.unit.networks import Sets
 
 
 def test_similarity_is_the_mean_probability_of_each_new_class() -> None:

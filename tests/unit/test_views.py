@@ -19,7 +19,8 @@ from cluster.registry import Registry, RegistryChange
 from cluster.snapshots import Snapshots
 from cluster.views import Views
 from pathways import PathwayId
-from tests.unit.fakes import LearnedNetwork, made_up_entry
+from tests.unit.fakes import made_up_entry
+from tests.unit.networks import LearnedNetwork
 
 A, B = PathwayId("a"), PathwayId("b")
 

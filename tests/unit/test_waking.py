@@ -15,14 +15,9 @@ from cluster.messages import Answer, NetworkView
 from cluster.running import Results, Running, SlotGone
 from cluster.slot import Slot
 from dispatcher import DispatcherError, NoTaskFits, Router, SelectConfig
-from pathways import (
-    Inputs,
-    PathwayId,
-    Signature,
-    image_signature,
-)
+from pathways import Inputs, PathwayId, Signature, image_signature
 from tests.unit.asking import TASKS, all_resident, dispatcher, first_task, inputs, right, run
-from tests.unit.fakes import LearnedNetwork, LocalSlots, OnePlace, Sets
+from tests.unit.networks import LearnedNetwork, LocalSlots, OnePlace, Sets
 
 # --- dormant and missing pathways ---------------------------------------------------------------
 
