@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-import numpy as np
-
 from cluster.registry import Registry
-from pathways import DataError, LearnConfig, PathwaySpec, TaskData
+from pathways import DataError, LearnConfig, TaskData
 from pathways.pairing import PairConfig
-from pathways.revising import ImproveConfig, PruneConfig, ShareConfig
+from pathways.revising import ImproveConfig, PruneConfig, ShareConfig, data_of
 
 TASK = "task"
 """Role of the data that every order has: those of the task itself."""
@@ -127,10 +125,11 @@ def check(order: Order, task: str, data: Mapping[str, TaskData], registry: Regis
                 f"to share units of {order.partner!r} takes data of that task, to measure what it "
                 "loses; give some that it was not trained on"
             )
-        check_data(registry.entry(order.partner).spec, data[SHARED])
+        data_of(registry.entry(order.partner).spec, data[SHARED], "shared data")
     if isinstance(order, (Improve, Prune)):
-        for given in data.values():
-            check_data(registry.entry(task).spec, given)
+        for role, given in data.items():
+            what = "held-out data" if role == HELD_OUT else "data"
+            data_of(registry.entry(task).spec, given, what)
 
 
 def _check_source(source: str, task: str, registry: Registry) -> None:
@@ -142,30 +141,3 @@ def _check_source(source: str, task: str, registry: Registry) -> None:
             f"{source} reads {found.key} and {task} {wanted.key}: a link joins tasks of one "
             "signature; name another source"
         )
-
-
-def check_data(spec: PathwaySpec, data: TaskData) -> None:
-    """Raises DataError if these are not data of a known task with classes."""
-    if spec.output != "classes":
-        raise DataError(
-            f"{spec.id.task} predicts a number; only tasks with classes are improved, pruned or "
-            "share units"
-        )
-    if data.signature != spec.signature:
-        raise DataError(
-            f"task {spec.id.task} reads {spec.signature.key}, the data are {data.signature.key}"
-        )
-    if set(data.labels) != set(spec.labels):
-        strange = sorted(set(data.labels) ^ set(spec.labels))
-        raise DataError(
-            f"task {spec.id.task} has the classes {', '.join(spec.labels)}; in the data "
-            f"{strange[0]!r} is {'missing' if strange[0] in spec.labels else 'a class more'}"
-        )
-
-
-def in_order_of(spec: PathwaySpec, data: TaskData) -> TaskData:
-    """The same examples with classes numbered as the task numbers them."""
-    if data.labels == spec.labels:
-        return data
-    numbers = [spec.labels.index(label) for label in data.labels]
-    return dataclasses.replace(data, y=np.array(numbers)[data.y], labels=spec.labels)

@@ -15,7 +15,7 @@ from cluster.code import leave_if_outdated
 from cluster.config import ExpansionConfig
 from cluster.expansion import Routing, Surroundings, carry_out, write, write_version
 from cluster.messages import Finished, Learned, WaitingTask
-from cluster.orders import HELD_OUT, SHARED, Improve, Pair, Prune, Share, in_order_of
+from cluster.orders import HELD_OUT, SHARED, Improve, Pair, Prune, Share
 from cluster.pair_expansion import carry_out_pair
 from cluster.registry import PathwayEntry, Registry
 from cluster.requests import RequestLog
@@ -52,11 +52,10 @@ class _Known:
         self._entry = around.registry.entry(waiting.task)
         self._pathway, self._source = _as_stored(store, self._entry, around.registry)
         requests = RequestLog(store)
-        spec = self._entry.spec
-        self._data = in_order_of(spec, requests.data(waiting.request))
+        self._data = requests.data(waiting.request)
         self._held_out: TaskData | None = None
         if HELD_OUT in requests.roles(waiting.request):
-            self._held_out = in_order_of(spec, requests.data(waiting.request, HELD_OUT))
+            self._held_out = requests.data(waiting.request, HELD_OUT)
         self._version = around.registry.next_version(waiting.task)
 
     def improve(self, order: Improve, config: ExpansionConfig) -> Finished:
@@ -116,7 +115,7 @@ def _share(
         data,
         shared,
         source,
-        in_order_of(partner.spec, requests.data(waiting.request, SHARED)),
+        requests.data(waiting.request, SHARED),
         order.learn,
         order.how,
         registry.next_version(order.partner),

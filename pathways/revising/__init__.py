@@ -1,6 +1,7 @@
 """Revisions: new versions of learned pathways, each kept only for what was measured of it."""
 
 from pathways.revising.improving import ImproveConfig, improve
+from pathways.revising.known import data_of
 from pathways.revising.pruning import PruneConfig, prune
 from pathways.revising.rerooting import reroot
 from pathways.revising.revised import Revised
@@ -11,6 +12,7 @@ __all__ = [
     "PruneConfig",
     "Revised",
     "ShareConfig",
+    "data_of",
     "improve",
     "learn_sharing",
     "prune",

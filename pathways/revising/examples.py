@@ -9,6 +9,7 @@ import numpy as np
 from pathways.data.task import TaskData
 from pathways.errors import DataError
 from pathways.learning import LearnConfig, divide
+from pathways.revising.known import data_of
 from pathways.revising.proof import repeated
 from pathways.spec import PathwaySpec
 
@@ -40,11 +41,11 @@ def part(
     `shots` examples a class are taken from the rest (None: all). Raises DataError if the data are
     not of this task, too few, or held out and trained on at once.
     """
-    _check_task(spec, data, "data")
+    data = data_of(spec, data)
     if held_out is None:
         parts = _divided(spec, data, share, shots)
     else:
-        _check_task(spec, held_out, "held-out data")
+        held_out = data_of(spec, held_out, "held-out data")
         _check_apart(data, held_out)
         rng = np.random.default_rng(spec.training.seed)
         train = data.shots(shots, rng) if shots else data
@@ -102,25 +103,3 @@ def _check_apart(data: TaskData, held_out: TaskData) -> None:
             f"{int(twins.sum())} of {len(held_out)} held-out examples are in the training data, "
             f"the first of them example {int(twins.argmax())}; held-out examples must be others"
         )
-
-
-def _check_task(spec: PathwaySpec, data: TaskData, what: str) -> None:
-    if spec.output != "classes":
-        raise DataError(
-            f"{spec.id.task} predicts a number; only tasks with classes are improved, pruned or "
-            "share units"
-        )
-    if data.signature != spec.signature:
-        raise DataError(
-            f"{spec.id} reads {spec.signature.key}, but the {what} have {data.signature.key}; "
-            f"give data of the task {spec.id.task}"
-        )
-    if data.labels != spec.labels:
-        raise DataError(
-            f"{spec.id} knows the classes {_named(spec.labels)}, but the {what} have "
-            f"{_named(data.labels)}; give data of the task {spec.id.task}, all classes in its order"
-        )
-
-
-def _named(labels: tuple[str, ...]) -> str:
-    return ", ".join(labels[:8]) + (f", … ({len(labels)})" if len(labels) > 8 else "")

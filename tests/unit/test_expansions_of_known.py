@@ -80,12 +80,18 @@ def test_orders_that_cannot_be_carried_out_are_refused_at_once(
 ) -> None:
     others, spoken = sets["lower"][1], sets["spoken"][1]
     share = Share(partner="a")
+    held_out = replace(improved(data), beside={"held_out": others})
     refused: list[tuple[NewTask, type[Exception], str]] = [
         (improved(data, "x"), UnknownTask, "no task is called 'x'"),
         (improved(data, source="x"), UnknownTask, "no task is called 'x'"),
         (improved(data, source="a"), DataError, "cannot be improved from itself"),
-        (improved(spoken), DataError, "task a reads image-28x28x1, the data are audio-8000hz-8000"),
+        (
+            improved(spoken),
+            DataError,
+            "task a reads image-28x28x1, but the data have audio",
+        ),
         (improved(others), DataError, "task a has the classes 0, 1"),
+        (held_out, DataError, "in the held-out data '0' is missing"),
         (NewTask(task="c", data=data, config=share), DataError, "takes data of that task"),
         (NewTask(task="b", data=data, config=share), TaskNameTaken, "learned already"),
     ]

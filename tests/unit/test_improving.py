@@ -186,9 +186,9 @@ def test_a_task_cannot_help_itself_nor_one_of_other_inputs(
 
 def test_data_of_another_task_are_refused(sets: Sets, few: StoredPathway, stored: Stored) -> None:
     helpers = [load_source(stored["upper"])]
-    with pytest.raises(DataError, match=r"lower@1 knows the classes a, b, .* the data have A, B"):
+    with pytest.raises(DataError, match=r"lower has the classes a, b, .* data 'A' is a class more"):
         improve(few, None, sets["upper"][0], helpers, IMPROVE, 2)
-    with pytest.raises(DataError, match="lower@1 reads image-28x28x1, but the data have audio"):
+    with pytest.raises(DataError, match="lower reads image-28x28x1, but the data have audio"):
         improve(few, None, sets["spoken"][0], helpers, IMPROVE, 2)
 
 

@@ -16,9 +16,12 @@ from pathways import (
     Progress,
     PruneConfig,
     ShareConfig,
+    StoredPathway,
     TaskData,
     TrainConfig,
 )
+from pathways.revising.examples import part
+from pathways.revising.known import data_of
 from pathways.revising.proof import compare, needed_gains, repeated
 from pathways.revising.searching import least_that_holds
 from tests.unit.networks import Sets
@@ -53,6 +56,18 @@ def test_inputs_in_both_parts_are_found(sets: Sets) -> None:
     train, test = sets["digits"]
     mixed = replace(test, x=np.concatenate([train.x[7:9], test.x[2:]]))
     assert np.flatnonzero(repeated(mixed, train)).tolist() == [0, 1]
+
+
+def test_data_s_classes_may_be_in_any_order(sets: Sets, stored: dict[str, StoredPathway]) -> None:
+    train, _ = sets["lower"]
+    spec = stored["lower"].spec
+    last = len(train.labels) - 1
+    turned = replace(train, y=last - train.y, labels=train.labels[::-1])
+    assert data_of(spec, train) is train
+    found = data_of(spec, turned)
+    assert (found.labels, found.y.tolist()) == (train.labels, train.y.tolist())
+    some = part(spec, turned, None, 0.1)
+    assert some.held_out.y.tolist() == part(spec, train, None, 0.1).held_out.y.tolist()
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_sharing_is_refused_without_the_earlier_task_s_data(sets: Sets, stored: 
 
     with pytest.raises(DataError, match="sharing changes lower@1: give data of lower"):
         share("upper", "upper", None)
-    with pytest.raises(DataError, match="lower@1 knows the classes a, b"):
+    with pytest.raises(DataError, match="lower has the classes a, b"):
         share("upper", "upper", "digits")
     with pytest.raises(DataError, match="lower cannot share units with itself"):
         share("lower", "lower", "lower")
