@@ -187,9 +187,11 @@ class _Worker:
 def _lend(view: NetworkView, store: Store, tasks: Sequence[str]) -> list[Source]:
     """Weights of resident pathways from their actors at once, of dormant ones from the store.
 
-    Tasks whose target is a number have no classes to link, and lend nothing.
+    Tasks whose target is a number have no classes to link, and lend nothing; nor do those that were
+    removed, which a router still lists for a moment, or where it was the last of its signature.
     """
-    known = [view.registry.entry(task) for task in tasks if task not in view.unavailable]
+    there = [task for task in tasks if task in view.registry.current]
+    known = [view.registry.entry(task) for task in there if task not in view.unavailable]
     entries = [entry for entry in known if entry.spec.output == "classes"]
     asked = {
         entry.id: view.placement[entry.id][0].lend.remote(entry.id)

@@ -10,7 +10,7 @@ import pytest
 from cluster.training_job import ProgressTeller, _lend, default_workers
 from pathways import LearnConfig, PathwayId, Progress, TrainConfig, learn
 from tests.unit.kinds import kinds
-from tests.unit.networks import publish_all
+from tests.unit.networks import LearnedNetwork, publish_all
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,14 @@ def test_a_task_of_numbers_lends_nothing(tmp_path: Path) -> None:
     network = publish_all(tmp_path / "store", stored, {name: made[name][0] for name in tasks})
     lent = _lend(network.view(), network.store, tasks)
     assert [str(source.id) for source in lent] == ["wines@1"]
+
+
+def test_a_task_that_was_removed_lends_nothing(network: LearnedNetwork) -> None:
+    """A router may list it still."""
+    lent = _lend(network.view(), network.store, ["gone", "digits"])
+    assert [source.id.task for source in lent] == ["digits"]
+
+
+def test_a_task_that_is_unavailable_lends_nothing(network: LearnedNetwork) -> None:
+    view = network.view(unavailable={"digits": "its file is damaged"})
+    assert _lend(view, network.store, ["digits"]) == []
