@@ -64,13 +64,13 @@ def submit_and_follow(
 
     On Ctrl-C it goes on without this process if the network has it, and that is said.
     """
-    left = "stopped while the network was given it; `sen status` shows whether it goes on"
+    standing = "stopped while the network was given it; `sen status` shows whether it goes on"
     try:
         expansion = submit()
-        left = "it goes on; `sen status` shows how far it is"
+        standing = "it goes on; `sen status` shows how far it is"
         return follow_expansion(bars, expansion, title)
     except KeyboardInterrupt:
-        bars.console.print(f"{title}: {left}")
+        bars.console.print(f"{title}: {standing}")
         raise
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from tests.e2e.drawn import draw_shapes
 from tests.e2e.page.driving import (
     SEVEN,
     answer,
@@ -199,23 +200,10 @@ def test_files_and_folders_are_dropped_anywhere(
     api.expect(page.locator("form.learn")).to_contain_text("packed.npz")
 
 
-def shapes(folder: Path) -> Path:
-    """Bars and squares, a folder each."""
-    rng = np.random.default_rng(0)
-    for name, (height, width) in {"bar": (20, 4), "square": (12, 12)}.items():
-        (folder / name).mkdir(parents=True)
-        for i in range(30):
-            pixels = rng.integers(0, 30, (28, 28), np.uint8)
-            top, left = rng.integers(0, 28 - height), rng.integers(0, 28 - width)
-            pixels[top : top + height, left : left + width] = 220
-            Image.fromarray(pixels).save(folder / name / f"{i}.png")
-    return folder
-
-
 def test_a_task_is_learned_with_live_progress(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
-    folder = shapes(tmp_path / "Shapes!")
+    folder = draw_shapes(tmp_path / "Shapes!", 30)
     page = open_page("/#/learn")
     page.locator("[data-choose=folder]").set_input_files(folder)
     api.expect(page.locator(".chips")).to_contain_text("bar 30")
